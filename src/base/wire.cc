@@ -1,0 +1,127 @@
+#include "base/wire.h"
+
+#include <cstring>
+
+namespace holdfast::wire {
+
+namespace {
+constexpr int kMaxGroupDepth = 32;  // deeper nesting is malformed input, not a message anybody sends
+}  // namespace
+
+void Writer::varint(uint64_t v) {
+  char buffer[10];
+  size_t n = 0;
+  while (v >= 0x80) {
+    buffer[n++] = static_cast<char>(v | 0x80);
+    v >>= 7;
+  }
+  buffer[n++] = static_cast<char>(v);
+  out_.append(buffer, n);
+}
+
+void Writer::put_fixed64(uint32_t field, uint64_t v) {
+  tag(field, Type::fixed64);
+  append_le64(out_, v);
+}
+
+bool consume_varint(std::string_view& input, uint64_t& v) {
+  v = 0;
+  for (size_t i = 0; i < 10 && i < input.size(); ++i) {
+    const uint8_t byte = static_cast<uint8_t>(input[i]);
+    if (i == 9 && byte > 1) return false;  // more than 64 bits
+    v |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
+    if (byte < 0x80) {
+      input.remove_prefix(i + 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Reader::read_varint(uint64_t& v) { return consume_varint(rest_, v) || fail(); }
+
+bool Reader::next(Field& field) {
+  if (!ok_ || rest_.empty()) return false;
+  uint64_t key;
+  if (!read_varint(key)) return false;
+  if (key >> 32 != 0 || key >> 3 == 0) return fail();
+  field.number = static_cast<uint32_t>(key >> 3);
+  field.type = static_cast<Type>(key & 7);
+  if (field.type == Type::group_begin) return skip_group(field.number) && next(field);
+  return read_value(field);
+}
+
+bool Reader::read_value(Field& field) {
+  field.bytes = {};
+  field.varint = 0;
+  switch (field.type) {
+    case Type::varint:
+      return read_varint(field.varint);
+    case Type::fixed64:
+      if (rest_.size() < 8) return fail();
+      field.varint = read_le64(rest_.data());
+      rest_.remove_prefix(8);
+      return true;
+    case Type::fixed32: {
+      if (rest_.size() < 4) return fail();
+      uint32_t v;
+      std::memcpy(&v, rest_.data(), 4);
+      field.varint = v;
+      rest_.remove_prefix(4);
+      return true;
+    }
+    case Type::bytes: {
+      uint64_t size;
+      if (!read_varint(size)) return false;
+      if (size > rest_.size()) return fail();
+      field.bytes = rest_.substr(0, size);
+      rest_.remove_prefix(size);
+      return true;
+    }
+    default:
+      return fail();
+  }
+}
+
+bool Reader::skip_group(uint32_t number) {
+  uint32_t open[kMaxGroupDepth];
+  int depth = 0;
+  open[depth++] = number;
+  while (depth > 0) {
+    uint64_t key;
+    if (rest_.empty() || !read_varint(key)) return fail();
+    Field field;
+    field.number = static_cast<uint32_t>(key >> 3);
+    field.type = static_cast<Type>(key & 7);
+    if (field.type == Type::group_begin) {
+      if (depth == kMaxGroupDepth) return fail();
+      open[depth++] = field.number;
+    } else if (field.type == Type::group_end) {
+      if (open[--depth] != field.number) return fail();
+    } else if (!read_value(field)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void append_be64(std::string& out, uint64_t v) {
+  v = __builtin_bswap64(v);
+  out.append(reinterpret_cast<const char*>(&v), 8);
+}
+
+uint64_t read_be64(const char* p) {
+  uint64_t v;
+  std::memcpy(&v, p, 8);
+  return __builtin_bswap64(v);
+}
+
+void append_le64(std::string& out, uint64_t v) { out.append(reinterpret_cast<const char*>(&v), 8); }
+
+uint64_t read_le64(const char* p) {
+  uint64_t v;
+  std::memcpy(&v, p, 8);
+  return v;
+}
+
+}  // namespace holdfast::wire

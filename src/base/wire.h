@@ -1,0 +1,98 @@
+// The protobuf wire format, by hand, for plain structs (raft, wal, mvcc, backend). The writer emits fields in the
+// order it is told, so that callers can match Go's encoding byte for byte; the reader walks fields and never reads past
+// its input, whatever the input is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace holdfast::wire {
+
+enum class Type : uint8_t { varint = 0, fixed64 = 1, bytes = 2, group_begin = 3, group_end = 4, fixed32 = 5 };
+
+inline size_t varint_size(uint64_t v) {
+  return static_cast<size_t>((64 - __builtin_clzll(v | 1) + 6) / 7);
+}
+
+// Appends to a caller-owned string. put_* write always; the caller decides about proto3 zero omission
+// (put_nonzero_* do it).
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+
+  void varint(uint64_t v);
+  void tag(uint32_t field, Type type) { varint(field << 3 | static_cast<uint32_t>(type)); }
+  void put_uint64(uint32_t field, uint64_t v) {
+    tag(field, Type::varint);
+    varint(v);
+  }
+  // int32/int64/enum fields: negative numbers take ten bytes, as protobuf says.
+  void put_int64(uint32_t field, int64_t v) { put_uint64(field, static_cast<uint64_t>(v)); }
+  void put_bool(uint32_t field, bool v) { put_uint64(field, v ? 1 : 0); }
+  void put_bytes(uint32_t field, std::string_view v) {
+    tag(field, Type::bytes);
+    varint(v.size());
+    out_.append(v);
+  }
+  void put_fixed64(uint32_t field, uint64_t v);
+  void put_nonzero_uint64(uint32_t field, uint64_t v) {
+    if (v != 0) put_uint64(field, v);
+  }
+  void put_nonzero_int64(uint32_t field, int64_t v) {
+    if (v != 0) put_int64(field, v);
+  }
+  void put_nonempty_bytes(uint32_t field, std::string_view v) {
+    if (!v.empty()) put_bytes(field, v);
+  }
+
+ private:
+  std::string& out_;
+};
+
+// One decoded field. For bytes, `bytes` points into the reader's input.
+struct Field {
+  uint32_t number = 0;
+  Type type = Type::varint;
+  uint64_t varint = 0;        // varint, fixed32, fixed64
+  std::string_view bytes;     // Type::bytes
+
+  int64_t as_int64() const { return static_cast<int64_t>(varint); }
+  int32_t as_int32() const { return static_cast<int32_t>(varint); }
+  bool as_bool() const { return varint != 0; }
+};
+
+// Usage: Reader r(input); Field f; while (r.next(f)) ...; if (!r.ok()) malformed.
+// Groups are skipped whole (nesting bounded), as unknown fields are.
+class Reader {
+ public:
+  explicit Reader(std::string_view input) : rest_(input) {}
+
+  // False at the end of the input or on malformed input; ok() tells which.
+  bool next(Field& field);
+  bool ok() const { return ok_; }
+  std::string_view rest() const { return rest_; }
+
+ private:
+  bool fail() {
+    ok_ = false;
+    return false;
+  }
+  bool read_varint(uint64_t& v);
+  bool read_value(Field& field);
+  bool skip_group(uint32_t number);
+
+  std::string_view rest_;
+  bool ok_ = true;
+};
+
+// Reads a base-128 varint from the front of `input` and removes it; false if malformed or truncated.
+bool consume_varint(std::string_view& input, uint64_t& v);
+
+// Big-endian integers, as etcd's keys and stream frames use them.
+void append_be64(std::string& out, uint64_t v);
+uint64_t read_be64(const char* p);
+void append_le64(std::string& out, uint64_t v);
+uint64_t read_le64(const char* p);
+
+}  // namespace holdfast::wire
