@@ -1,5 +1,5 @@
-// A move-only callable `void()` with inline storage: handing work to an executor is the most frequent act of the
-// server, and std::function would allocate for nearly every one. Larger callables are moved to the heap.
+// Move-only callables with inline storage: handing work to an executor is the most frequent act of the server, and
+// std::function would allocate for nearly every one. Larger callables are moved to the heap.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,19 @@
 
 namespace holdfast {
 
-class Task {
- public:
-  static constexpr size_t kInlineBytes = 112;
+template <class Signature, size_t kInlineBytes = 48>
+class UniqueFunction;
 
-  Task() = default;
-  template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, Task>>>
-  Task(F&& f) {  // NOLINT: implicit on purpose, as std::function
+template <class R, class... Args, size_t kInlineBytes>
+class UniqueFunction<R(Args...), kInlineBytes> {
+ public:
+  UniqueFunction() = default;
+  UniqueFunction(std::nullptr_t) {}  // NOLINT: implicit on purpose
+  template <class F, class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, UniqueFunction> &&
+                                              std::is_invocable_r_v<R, std::decay_t<F>&, Args...>>>
+  UniqueFunction(F&& f) {  // NOLINT: implicit on purpose, as std::function
     using Fn = std::decay_t<F>;
-    if constexpr (sizeof(Fn) <= kInlineBytes && alignof(Fn) <= alignof(std::max_align_t) &&
+    if constexpr (sizeof(Fn) <= kInlineBytes && alignof(Fn) <= alignof(void*) &&
                   std::is_nothrow_move_constructible_v<Fn>) {
       new (storage_) Fn(std::forward<F>(f));
       ops_ = &kInlineOps<Fn>;
@@ -26,28 +30,30 @@ class Task {
       ops_ = &kHeapOps<Fn>;
     }
   }
-  Task(Task&& other) noexcept { take(other); }
-  Task& operator=(Task&& other) noexcept {
+  UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
+  UniqueFunction& operator=(UniqueFunction&& other) noexcept {
     if (this != &other) {
       reset();
       take(other);
     }
     return *this;
   }
-  ~Task() { reset(); }
+  ~UniqueFunction() { reset(); }
 
   explicit operator bool() const { return ops_ != nullptr; }
-  void operator()() { ops_->call(storage_); }
+  R operator()(Args... args) { return ops_->call(storage_, std::forward<Args>(args)...); }
 
  private:
   struct Ops {
-    void (*call)(void*);
+    R (*call)(void*, Args&&...);
     void (*move)(void* to, void* from);  // destroys `from`
     void (*destroy)(void*);
   };
   template <class Fn>
   static constexpr Ops kInlineOps = {
-      [](void* p) { (*static_cast<Fn*>(p))(); },
+      [](void* p, Args&&... args) -> R {
+        return (*static_cast<Fn*>(p))(std::forward<Args>(args)...);
+      },
       [](void* to, void* from) {
         new (to) Fn(std::move(*static_cast<Fn*>(from)));
         static_cast<Fn*>(from)->~Fn();
@@ -55,11 +61,13 @@ class Task {
       [](void* p) { static_cast<Fn*>(p)->~Fn(); }};
   template <class Fn>
   static constexpr Ops kHeapOps = {
-      [](void* p) { (**static_cast<Fn**>(p))(); },
+      [](void* p, Args&&... args) -> R {
+        return (**static_cast<Fn**>(p))(std::forward<Args>(args)...);
+      },
       [](void* to, void* from) { new (to) Fn*(*static_cast<Fn**>(from)); },
       [](void* p) { delete *static_cast<Fn**>(p); }};
 
-  void take(Task& other) {
+  void take(UniqueFunction& other) {
     ops_ = std::exchange(other.ops_, nullptr);
     if (ops_) ops_->move(storage_, other.storage_);
   }
@@ -68,7 +76,10 @@ class Task {
   }
 
   const Ops* ops_ = nullptr;
-  alignas(std::max_align_t) std::byte storage_[kInlineBytes];
+  alignas(void*) std::byte storage_[kInlineBytes];
 };
+
+// What an executor runs. Large enough for a completion and its result.
+using Task = UniqueFunction<void(), 112>;
 
 }  // namespace holdfast
