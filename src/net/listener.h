@@ -1,0 +1,91 @@
+// One port: accepts connections, finds out what they speak and serves them. The first bytes decide: a TLS ClientHello
+// (where TLS is configured), HTTP/2's preface (gRPC), anything else is HTTP/1.1 (parity HTTP-01, TRP-68).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/log.h"
+#include "net/grpc_server.h"
+#include "net/http.h"
+#include "net/io_thread.h"
+
+namespace holdfast::net {
+
+// TLS 1.2 or later; ALPN "h2" and "http/1.1". Files are read at start.
+struct TlsOptions {
+  std::string certificate_file;  // PEM, chain allowed
+  std::string key_file;          // PEM
+  std::string trusted_ca_file;   // PEM; for client certificates
+  enum class ClientCertificate : uint8_t { ignored, verified_if_given, required };
+  ClientCertificate client_certificate = ClientCertificate::ignored;
+  std::string cipher_list;  // OpenSSL names, TLS 1.2; empty = OpenSSL's default
+};
+
+struct ListenerOptions {
+  std::string address = "127.0.0.1";  // IP address; "0.0.0.0", "::"
+  uint16_t port = 0;                  // 0 = the system picks one
+  std::optional<TlsOptions> tls;
+  // With TLS, also serve clients that speak plain text on the same port (HTTP-01), told apart by the first byte.
+  enum class PlainText : uint8_t { refused, served };
+  PlainText plain_text_beside_tls = PlainText::refused;
+  // HTTP/2 requests whose content-type is not gRPC's: etcd answers 415 on plain text (grpc-go) and passes them to the
+  // HTTP handler under TLS.
+  enum class Http2Requests : uint8_t { grpc_only, all };
+  Http2Requests http2_plain_text = Http2Requests::grpc_only;
+  Http2Requests http2_tls = Http2Requests::all;
+  bool reuse_port = false;
+  bool reuse_address = true;
+  // Above it, new connections wait in the kernel's backlog. 0: the process's file limit less 150, as etcd does for its
+  // own files (one fd a connection).
+  size_t max_connections = 0;
+  env::Duration tls_handshake_timeout = std::chrono::seconds(10);  // TLS-08
+  env::Duration tcp_keepalive = std::chrono::seconds(30);          // TLS-10
+  HttpOptions http;
+};
+
+// Counters and gauges over all connections of a listener; a snapshot, not one instant.
+struct ListenerStats {
+  uint64_t connections_accepted = 0;
+  uint64_t connections_open = 0;
+  uint64_t connections_refused = 0;   // protocol errors, floods, time-outs: closed by us for a reason of theirs
+  uint64_t calls_open = 0;            // gRPC calls and HTTP exchanges
+  uint64_t request_bytes_held = 0;    // request bodies and messages in memory
+  uint64_t response_bytes_held = 0;   // answers not yet sent
+  uint64_t bytes_in = 0;              // from sockets
+  uint64_t bytes_out = 0;
+};
+
+class Listener {
+ public:
+  // `grpc` and `http` may be null (that kind of request is refused then: HTTP-only, gRPC-only). All must outlive it.
+  Listener(IoPool& pool, ListenerOptions options, Logger& log, const GrpcServer* grpc,
+           HttpHandler* http);
+  // Hard stop, waits for the I/O threads to let go; not from an I/O thread. The pool must still run (or have stopped).
+  ~Listener();
+
+  // Binds and listens; accepting begins. INVALID_ARGUMENT for a bad address or TLS files, UNAVAILABLE "bind: ..."
+  // when the system refuses.
+  absl::Status start();
+  uint16_t port() const;
+
+  // Graceful: stops accepting; HTTP/2 clients get GOAWAY (twice, around a ping, as grpc-go); idle connections close;
+  // when the last call is finished, or `patience` is over (what is left is cut), `done` runs on an I/O thread.
+  void stop(env::Duration patience, Task done);
+  // Hard: closes everything. Open calls are cancelled. `done` runs when all are gone.
+  void stop_now(Task done);
+
+  ListenerStats stats() const;
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;  // shared with the connections, which outlive the listener's owner for a turn
+};
+
+}  // namespace holdfast::net
