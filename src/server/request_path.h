@@ -38,7 +38,8 @@ enum class Command : uint32_t {
   auth_user_change_password = 1103, auth_user_grant_role = 1104, auth_user_revoke_role = 1105,
   auth_user_list = 1106, auth_role_list = 1107, auth_role_add = 1200, auth_role_delete = 1201,
   auth_role_get = 1202, auth_role_grant_permission = 1203, auth_role_revoke_permission = 1204,
-  cluster_version_set = 1300, cluster_member_attr_set = 1301, downgrade_info_set = 1302
+  cluster_version_set = 1300, cluster_member_attr_set = 1301, downgrade_info_set = 1302,
+  conf_change = 0  // not a field: a change of membership, an entry type of its own
 };
 
 using ProposalDone = UniqueFunction<void(std::unique_ptr<apply::Result>)>;  // never null

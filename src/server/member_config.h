@@ -1,0 +1,68 @@
+// The settings of one member that its server parts need, already checked (apps/ turns flags into this).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "env/clock.h"
+#include "server/auto_compactor.h"
+
+namespace holdfast::server {
+
+enum class ClusterState : uint8_t { fresh, existing };  // --initial-cluster-state new | existing
+
+struct MemberConfig {
+  std::string name = "default";
+  std::string data_dir = "default.etcd";
+  std::string wal_dir;  // empty: data_dir/member/wal
+
+  // --initial-cluster: name to peer URLs.
+  std::map<std::string, std::vector<std::string>> initial_cluster;
+  std::string initial_cluster_token = "etcd-cluster";
+  ClusterState initial_cluster_state = ClusterState::fresh;
+  std::vector<std::string> advertise_peer_urls;
+  std::vector<std::string> advertise_client_urls;
+  bool strict_reconfig_check = true;
+  bool force_new_cluster = false;
+  int max_learners = 1;
+
+  env::Duration heartbeat_interval = std::chrono::milliseconds(100);
+  int election_ticks = 10;
+  bool initial_election_tick_advance = true;
+  bool pre_vote = true;
+  uint64_t raft_max_size_per_message = 1 << 20;
+  int raft_max_inflight_messages = 512;
+
+  uint64_t snapshot_count = 10'000;
+  uint64_t snapshot_catchup_entries = 5'000;
+  int max_snapshots = 5;
+  int max_wals = 5;
+  uint64_t wal_segment_bytes = 64'000'000;
+  bool unsafe_no_fsync = false;
+
+  int64_t quota_backend_bytes = 0;  // 0: default, negative: off
+  env::Duration backend_batch_interval = std::chrono::milliseconds(100);
+  size_t backend_batch_limit = 10'000;
+  int compaction_batch_limit = 1000;
+  env::Duration compaction_sleep_interval = std::chrono::milliseconds(10);
+  AutoCompaction auto_compaction;
+
+  uint64_t max_request_bytes = 1'572'864;
+  int max_txn_ops = 128;
+  env::Duration warning_apply_duration = std::chrono::milliseconds(100);
+  bool priority_requests = false;
+
+  // PUT-07.
+  env::Duration request_timeout() const {
+    return std::chrono::seconds(5) + 2 * election_ticks * heartbeat_interval;
+  }
+  env::Duration election_timeout() const { return election_ticks * heartbeat_interval; }
+  std::string member_dir() const { return data_dir + "/member"; }
+  std::string snap_dir() const { return member_dir() + "/snap"; }
+  std::string wal_path() const { return wal_dir.empty() ? member_dir() + "/wal" : wal_dir; }
+  std::string backend_path() const { return snap_dir() + "/db"; }
+};
+
+}  // namespace holdfast::server

@@ -1,0 +1,42 @@
+// The road to the other members, as the server sees it (etcd rafthttp.Transporter). peer/ implements it over HTTP, the
+// simulator over its network. What is sent may be lost, repeated or reordered; a message that certainly was not sent is
+// reported through PeerReports, so that raft stops counting on it.
+//
+// send() is called by the raft owner and by the log writer, the rest by the apply owner; none of them waits.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "env/clock.h"
+#include "raft/message.h"
+
+namespace holdfast::server {
+
+class Peers {
+ public:
+  virtual ~Peers() = default;
+
+  virtual void send(std::vector<raft::Message> messages) = 0;
+
+  virtual void add(MemberId id, const std::vector<std::string>& urls) = 0;
+  virtual void remove(MemberId id) = 0;
+  virtual void update(MemberId id, const std::vector<std::string>& urls) = 0;
+  virtual void remove_all() = 0;
+  // Since when there has been a live connection to the peer; Instant{0} if there is none (CLU-04).
+  virtual env::Instant active_since(MemberId id) const = 0;
+};
+
+// A cluster of one.
+class NoPeers : public Peers {
+ public:
+  void send(std::vector<raft::Message>) override {}
+  void add(MemberId, const std::vector<std::string>&) override {}
+  void remove(MemberId) override {}
+  void update(MemberId, const std::vector<std::string>&) override {}
+  void remove_all() override {}
+  env::Instant active_since(MemberId) const override { return {}; }
+};
+
+}  // namespace holdfast::server

@@ -1,0 +1,263 @@
+#include "server/raft_owner.h"
+
+#include "base/errors.h"
+#include "base/wire.h"
+
+namespace holdfast::server {
+
+namespace {
+// How often the memory log lets go of what is applied: often enough to keep it short, seldom enough to cost nothing
+// (RAL-17).
+constexpr uint64_t kCompactEvery = 100;
+// Ticks late beyond which leadership is not taken for granted any more (LEA-07).
+constexpr int kLateTicks = 3;
+}  // namespace
+
+raft::Config RaftOwner::with_parts(raft::Config config, Parts& parts) {
+  config.storage = &parts.storage;
+  config.logger = &parts.raft_log;
+  config.async_storage_writes = true;
+  return config;
+}
+
+RaftOwner::RaftOwner(Parts parts, Options options)
+    : executor_(parts.executor),
+      storage_(parts.storage),
+      log_(parts.log),
+      board_(parts.board),
+      waits_(parts.waits),
+      peers_(parts.peers),
+      options_(options),
+      node_(with_parts(options.config, parts)),
+      conf_state_(parts.storage.initial_state().conf_state) {
+  env::Metrics& m = parts.metrics;
+  metrics_ = {
+      &m.gauge("etcd_server_has_leader", "Whether or not a leader exists."),
+      &m.gauge("etcd_server_is_leader", "Whether or not this member is a leader."),
+      &m.counter("etcd_server_leader_changes_seen_total", "Leader changes seen."),
+      &m.gauge("etcd_server_proposals_committed_total", "Consensus proposals committed."),
+      &m.counter("etcd_server_heartbeat_send_failures_total",
+                 "Leader heartbeats sent late, likely because the disk is slow."),
+  };
+  board_.set_term(node_.term());
+  board_.set_committed(node_.committed());
+}
+
+RaftOwner::~RaftOwner() { executor_.cancel(tick_timer_); }
+
+void RaftOwner::connect(AppendSink& append, ApplySink& apply, ReadIndex& reads) {
+  append_ = &append;
+  apply_ = &apply;
+  reads_ = &reads;
+}
+
+void RaftOwner::start(int advance_ticks) {
+  for (int i = 0; i < advance_ticks; ++i) node_.tick();
+  next_tick_ = executor_.now();
+  last_tick_ = next_tick_;
+  arm_tick();
+  schedule_ready();
+}
+
+void RaftOwner::stop() {
+  stopped_ = true;
+  executor_.cancel(std::exchange(tick_timer_, 0));
+  proposals_.clear();
+}
+
+void RaftOwner::arm_tick() {
+  // Ticks keep their rhythm; those that were missed while the executor was busy are left out, as Go's ticker does.
+  next_tick_ = std::max(next_tick_ + options_.heartbeat_interval, executor_.now());
+  tick_timer_ = executor_.post_at(next_tick_, [this] { tick(); });
+}
+
+void RaftOwner::tick() {
+  if (stopped_) return;
+  const env::Instant now = executor_.now();
+  if (board_.is_leader() && now - last_tick_ > 2 * options_.heartbeat_interval) {
+    metrics_.heartbeat_failures->increment();
+    log_.warn("leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk",
+              {{"heartbeat-interval", static_cast<double>(options_.heartbeat_interval.count()) / 1e9},
+               {"took", static_cast<double>((now - last_tick_).count()) / 1e9}});
+  }
+  last_tick_ = now;
+  node_.tick();
+  arm_tick();
+  schedule_ready();
+}
+
+bool RaftOwner::ticks_on_time() const {
+  return executor_.now() - last_tick_ <= kLateTicks * options_.heartbeat_interval;
+}
+
+void RaftOwner::post_proposal(uint64_t id, SharedBytes data) {
+  executor_.post([this, id, data = std::move(data)]() mutable {
+    proposals_.push_back({id, std::move(data)});
+    schedule_ready();
+  });
+}
+
+void RaftOwner::post_message(raft::Message message) {
+  executor_.post([this, message = std::move(message)]() mutable {
+    (void)node_.step(std::move(message));
+    schedule_ready();
+  });
+}
+
+void RaftOwner::post_conf_change(raft::ConfChange change) {
+  executor_.post([this, change = std::move(change)] {
+    if (node_.propose_conf_change(change) != raft::StepResult::ok)
+      waits_.fail(change.id, make_status(absl::StatusCode::kUnknown, text(raft::StepResult::proposal_dropped)));
+    schedule_ready();
+  });
+}
+
+void RaftOwner::request_read_index(uint64_t request_id) {
+  std::string context;
+  wire::append_be64(context, request_id);
+  node_.read_index(SharedBytes(context));
+  schedule_ready();
+}
+
+void RaftOwner::transfer_leader(MemberId to) {
+  node_.transfer_leader(to);
+  schedule_ready();
+}
+
+void RaftOwner::campaign() {
+  (void)node_.campaign();
+  schedule_ready();
+}
+
+void RaftOwner::report_unreachable(MemberId id) {
+  node_.report_unreachable(id);
+  schedule_ready();
+}
+
+void RaftOwner::report_snapshot(MemberId id, raft::SnapshotStatus status) {
+  node_.report_snapshot(id, status);
+  schedule_ready();
+}
+
+void RaftOwner::apply_conf_change(const raft::ConfChange& change) {
+  conf_state_ = node_.apply_conf_change(change);
+  bool learner = false;
+  for (MemberId id : conf_state_.learners) learner = learner || id == node_.id();
+  board_.set_is_learner(learner);
+  schedule_ready();
+}
+
+void RaftOwner::schedule_ready() {
+  if (ready_scheduled_ || stopped_) return;
+  ready_scheduled_ = true;
+  // A task of its own: whatever is queued before it joins the same Ready, and so the same write to disk.
+  executor_.post([this] {
+    ready_scheduled_ = false;
+    run_ready();
+  });
+}
+
+// Without a leader proposals wait here until there is one, or until nobody waits for them any more; so do etcd's, in
+// their channel. What bounds them is the wait table's deadline, and beyond it the limit on requests under way.
+void RaftOwner::submit_proposals() {
+  if (proposals_.empty()) return;
+  if (!node_.has_leader()) {
+    std::erase_if(proposals_, [this](const Proposal& p) { return !waits_.contains(p.id); });
+    return;
+  }
+  std::vector<raft::Entry> entries;
+  entries.reserve(proposals_.size());
+  for (Proposal& p : proposals_) entries.push_back({.data = std::move(p.data)});
+  if (node_.propose(raft::Entries(std::move(entries))) != raft::StepResult::ok) {
+    const absl::Status dropped =
+        make_status(absl::StatusCode::kUnknown, text(raft::StepResult::proposal_dropped));
+    for (const Proposal& p : proposals_) waits_.fail(p.id, dropped);
+  }
+  proposals_.clear();
+}
+
+// The order that safety needs is kept by the messages themselves: what rests on a durable write is among the responses
+// of its order to the log writer, which delivers them after the sync.
+void RaftOwner::run_ready() {
+  if (stopped_) return;
+  submit_proposals();
+  while (node_.has_ready()) {
+    raft::Ready ready = node_.ready();
+    // 1. Publish who leads, and what is committed, before anybody is told of it.
+    board_.set_term(node_.term());
+    if (ready.soft_state) publish(*ready.soft_state);
+    if (ready.hard_state) {
+      board_.set_committed(ready.hard_state->commit);
+      metrics_.committed->set(static_cast<double>(ready.hard_state->commit.value));
+    }
+    // 2. Orders to the disk and to apply, and messages to the other members: a leader's appends travel while its own
+    //    disk works (PUT-22).
+    dispatch(std::move(ready.messages));
+    // 3. Reads that are confirmed.
+    if (!ready.read_states.empty()) reads_->on_read_states(ready.read_states);
+    submit_proposals();
+  }
+}
+
+void RaftOwner::dispatch(std::vector<raft::Message> messages) {
+  std::vector<raft::Message> outgoing;
+  for (raft::Message& message : messages) {
+    if (message.to == raft::kLocalAppendThread) {
+      append_->append(std::move(message));
+    } else if (message.to == raft::kLocalApplyThread) {
+      apply_->apply(std::move(message));
+    } else {
+      outgoing.push_back(std::move(message));
+    }
+  }
+  if (!outgoing.empty()) peers_.send(std::move(outgoing));
+}
+
+void RaftOwner::publish(const raft::SoftState& state) {
+  const MemberId before = board_.lead();
+  const bool changed = state.lead != raft::kNone && state.lead != before;
+  board_.set_state(state.state);
+  board_.set_lead(state.lead);
+  metrics_.has_leader->set(state.lead != raft::kNone);
+  metrics_.is_leader->set(state.state == raft::StateType::leader);
+  if (changed) {
+    leader_elected_at_ = executor_.now();
+    metrics_.leader_changes->increment();
+  }
+  if (changed) reads_->on_leader_change();
+  for (LeadershipListener* listener : listeners_) listener->on_leadership(state.lead, state.state);
+}
+
+void RaftOwner::on_append_done(raft::Message order) {
+  // Stable now; the node may read it from storage from the first response on.
+  if (order.snapshot && !order.snapshot->empty()) {
+    const bool newer = storage_.apply_snapshot(*order.snapshot);
+    CHECK(newer, "snapshot at index {} is older than the log", order.snapshot->metadata.index.value);
+    conf_state_ = order.snapshot->metadata.conf_state;
+  }
+  if (!order.entries.empty()) storage_.append(order.entries);
+  for (raft::Message& response : order.responses) {
+    if (response.to == node_.id()) (void)node_.step(std::move(response));
+  }
+  schedule_ready();
+}
+
+void RaftOwner::on_apply_done(std::vector<raft::Message> responses) {
+  for (raft::Message& response : responses) (void)node_.step(std::move(response));
+  reads_->on_applied();
+  compact_memory();
+  schedule_ready();
+}
+
+void RaftOwner::compact_memory() {
+  const Index applied = node_.applied();
+  if (compaction_held_ || applied - compacted_at_ < kCompactEvery) return;
+  if (applied > storage_.last_index()) return;  // applied from memory before its append was acknowledged
+  compacted_at_ = applied;
+  if (!storage_.create_snapshot(applied, &conf_state_, SharedBytes()).ok()) return;
+  const Index keep = options_.snapshot_catchup_entries;
+  const Index compact_to = applied > keep ? Index(applied - keep) : Index(1);
+  if (compact_to >= storage_.first_index()) (void)storage_.compact(compact_to);
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,144 @@
+// The owner of the raft node: everything that touches it happens on its executor. Takes proposals, peers' messages,
+// ticks and the storage owners' answers; carries out what the node asks for in run_ready(), one short ordered function.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/log.h"
+#include "env/executor.h"
+#include "env/metrics.h"
+#include "raft/raw_node.h"
+#include "raft/storage.h"
+#include "server/peers.h"
+#include "server/raft_board.h"
+#include "server/read_index.h"
+#include "server/wait_table.h"
+
+namespace holdfast::server {
+
+// The two storage threads of raft's asynchronous writes. Both take orders in sequence and give the responses back by
+// RaftOwner::on_append_done() and on_apply_done().
+class AppendSink {
+ public:
+  virtual ~AppendSink() = default;
+  virtual void append(raft::Message order) = 0;
+};
+class ApplySink {
+ public:
+  virtual ~ApplySink() = default;
+  virtual void apply(raft::Message order) = 0;
+};
+
+// Told on the raft executor.
+class LeadershipListener {
+ public:
+  virtual ~LeadershipListener() = default;
+  // `lead` is zero while there is no leader. Called when the leader or this member's role changes.
+  virtual void on_leadership(MemberId lead, raft::StateType state) = 0;
+};
+
+class RaftOwner : public ReadIndexRequester {
+ public:
+  struct Options {
+    raft::Config config;  // storage, logger and async_storage_writes are set here
+    env::Duration heartbeat_interval;
+    Index snapshot_catchup_entries;  // kept in memory behind the applied index for slow followers
+  };
+  struct Parts {
+    env::Executor& executor;
+    raft::MemoryStorage& storage;
+    raft::Logger& raft_log;
+    Logger& log;
+    env::Metrics& metrics;
+    RaftBoard& board;
+    WaitTable& waits;
+    RequestIdGenerator& ids;
+    Peers& peers;
+  };
+  RaftOwner(Parts parts, Options options);
+  ~RaftOwner() override;
+
+  // Wiring, before start().
+  void connect(AppendSink& append, ApplySink& apply, ReadIndex& reads);
+  void add_listener(LeadershipListener& listener) { listeners_.push_back(&listener); }
+
+  // For founding a cluster (RAL-15); before start().
+  absl::Status bootstrap(const std::vector<raft::Peer>& peers) { return node_.bootstrap(peers); }
+  // Begins to tick. `advance_ticks`: election ticks to skip at once (OPS-09).
+  void start(int advance_ticks);
+  void stop();
+
+  // The methods below run on the executor; the post_* ones may be called by any thread.
+  void post_proposal(uint64_t id, SharedBytes data);
+  void post_message(raft::Message message);
+  void post_conf_change(raft::ConfChange change);
+  void on_append_done(raft::Message order);
+  // Steps the responses, and forgets what is applied and old enough.
+  void on_apply_done(std::vector<raft::Message> responses);
+  void apply_conf_change(const raft::ConfChange& change);
+  void transfer_leader(MemberId to);
+  void campaign();
+  void request_read_index(uint64_t request_id) override;
+  void report_unreachable(MemberId id);
+  void report_snapshot(MemberId id, raft::SnapshotStatus status);
+  // While set, entries are kept in memory, so that a follower that gets a snapshot finds what follows it (RAFT-18).
+  void hold_compaction(bool hold) { compaction_held_ = hold; }
+
+  raft::RawNode& node() { return node_; }
+  env::Executor& executor() { return executor_; }
+  // Since when this member knows of the present leader; for PUT-10.
+  env::Instant leader_elected_at() const { return leader_elected_at_; }
+  // True if the last ticks came on time (LEA-07).
+  bool ticks_on_time() const;
+
+ private:
+  struct Proposal {
+    uint64_t id;
+    SharedBytes data;
+  };
+  static raft::Config with_parts(raft::Config config, Parts& parts);
+  void tick();
+  void arm_tick();
+  void schedule_ready();
+  void run_ready();
+  void submit_proposals();
+  void publish(const raft::SoftState& state);
+  void dispatch(std::vector<raft::Message> messages);
+  void compact_memory();
+
+  env::Executor& executor_;
+  raft::MemoryStorage& storage_;
+  Logger& log_;
+  RaftBoard& board_;
+  WaitTable& waits_;
+  Peers& peers_;
+  const Options options_;
+  raft::RawNode node_;
+
+  AppendSink* append_ = nullptr;
+  ApplySink* apply_ = nullptr;
+  ReadIndex* reads_ = nullptr;
+  std::vector<LeadershipListener*> listeners_;
+
+  raft::ConfState conf_state_;  // at the applied index
+  std::vector<Proposal> proposals_;
+  bool ready_scheduled_ = false;
+  bool compaction_held_ = false;
+  bool stopped_ = false;
+  Index compacted_at_;  // applied index at the last compaction of the memory log
+  env::TimerId tick_timer_ = 0;
+  env::Instant next_tick_;
+  env::Instant last_tick_;
+  env::Instant leader_elected_at_;
+
+  struct {
+    env::Gauge* has_leader;
+    env::Gauge* is_leader;
+    env::Counter* leader_changes;
+    env::Gauge* committed;
+    env::Counter* heartbeat_failures;
+  } metrics_;
+};
+
+}  // namespace holdfast::server
