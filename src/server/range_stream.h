@@ -1,0 +1,57 @@
+// The answer to one RangeStream call, chunk by chunk, at the pace of whoever pulls (RS-01..08; etcd rangeStream). No
+// transaction is open between two chunks: later ones read the revision of the first, and may find it compacted.
+//
+// Used on one executor.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/types.h"
+#include "server/access_control.h"
+#include "server/member_info.h"
+#include "server/request_views.h"
+
+namespace holdfast::server {
+
+class RangeStream {
+ public:
+  struct Options {
+    int64_t target_chunk_bytes = 1'572'864;  // --max-request-bytes (RS-03)
+  };
+  // `cancelled` is asked while values are fetched; it may be null, else it outlives the stream.
+  RangeStream(const MemberInfo& member, const AccessControl& access, AuthInfo auth,
+              const RangeView& request, const std::function<bool()>* cancelled, Options options);
+
+  // The next message, a serialized RangeStreamResponse with its header filled in if it has one (RS-05, RS-07), or the
+  // error that ends the stream. Not after is_done() or an error.
+  absl::StatusOr<std::string> next();
+  // The last message was given out.
+  bool is_done() const { return done_; }
+  // How the stream ends after its last message: OK, or auth_old_revision (RS-08).
+  absl::Status final_status() const;
+
+ private:
+  absl::StatusOr<std::string> count_only();
+  void choose_next_limit(int64_t chunk_bytes);
+
+  const MemberInfo& member_;
+  const AccessControl& access_;
+  const AuthInfo auth_;
+  const std::function<bool()>* cancelled_;
+  const Options options_;
+
+  std::string range_end_;
+  std::string next_key_;
+  bool keys_only_;
+  bool count_only_;
+  int64_t total_limit_;  // <= 0 of the request: none
+  int64_t chunk_limit_;
+  int64_t sent_ = 0;
+  int64_t revision_;         // read at; 0 until pinned
+  int64_t header_revision_ = 0;  // the store's when the first chunk was read
+  bool done_ = false;
+};
+
+}  // namespace holdfast::server

@@ -1,0 +1,136 @@
+// The request logic of a member between an RPC and consensus (etcd v3_server.go with the checks of v3rpc/key.go and
+// quota.go): what gRPC services, the JSON gateway, HTTP health checks and simulated clients all call.
+//
+// Calls: on context.reply_on; `done` runs exactly once on the same executor, perhaps inside the call. A view's bytes and
+// a `cancelled` predicate must live until `done` has run; other `bytes` are used inside the call only. An answer's
+// status is one of base/errors.h, or CANCELLED / DEADLINE_EXCEEDED in gRPC's own words when the caller gave up (GEN-12).
+//
+// Order of a write (GEN-15): room (raises the NOSPACE alarm before it answers no_space), then the request's fields, then
+// the proposal.
+//
+// Thread-safe: holds no state but counters; several I/O threads call at once.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "env/clock.h"
+#include "env/metrics.h"
+#include "server/access_control.h"
+#include "server/member_info.h"
+#include "server/range_stream.h"
+#include "server/request_id.h"
+#include "server/request_path.h"
+#include "server/request_views.h"
+
+namespace etcdserverpb {
+class AlarmRequest;
+class CompactionRequest;
+class DeleteRangeRequest;
+class HashKVResponse;
+class HashResponse;
+class LeaseGrantRequest;
+class LeaseRevokeRequest;
+class MemberListResponse;
+class StatusResponse;
+class TxnRequest;
+}  // namespace etcdserverpb
+
+namespace holdfast::server {
+
+// Asked during a long read; true: nobody waits for it any more. May be null.
+using Cancelled = const std::function<bool()>*;
+// A serialized RangeResponse, header filled in.
+using RangeDone = UniqueFunction<void(absl::StatusOr<std::string>)>;
+template <class T>
+using MessageDone = UniqueFunction<void(absl::StatusOr<std::unique_ptr<T>>)>;
+
+class V3Server {
+ public:
+  struct Options {
+    int max_txn_ops = 128;
+    uint64_t max_request_bytes = 1'572'864;
+    int64_t quota_backend_bytes = 0;  // --quota-backend-bytes: 0 = 2 GiB, negative = none
+    env::Duration warning_apply_duration = std::chrono::milliseconds(100);
+  };
+  struct Parts {
+    Proposer& proposer;
+    LinearizableReader& reader;
+    const MemberInfo& member;
+    MemberOperations& operations;
+    const AccessControl& access;
+    RequestIdGenerator& ids;
+    const env::Clock& clock;
+    env::Metrics& metrics;
+    Logger& log;
+  };
+  V3Server(Parts parts, Options options);
+  ~V3Server();
+
+  const MemberInfo& member() const { return parts_.member; }
+  const Options& options() const { return options_; }
+
+  // --- KV ---
+
+  void range(const CallContext& context, const RangeView& request, Cancelled cancelled, RangeDone done);
+  // Checks, and for a linearizable stream the read index; then the stream to pull from.
+  using StreamOpened = UniqueFunction<void(absl::StatusOr<std::unique_ptr<RangeStream>>)>;
+  void range_stream(const CallContext& context, const RangeView& request, Cancelled cancelled,
+                    StreamOpened opened);
+  // The answers' headers hold the revision only; fill_header() does the rest.
+  void put(const CallContext& context, const PutView& request, ProposalDone done);
+  void delete_range(const CallContext& context, const etcdserverpb::DeleteRangeRequest& request,
+                    std::string_view bytes, ProposalDone done);
+  void txn(const CallContext& context, std::unique_ptr<etcdserverpb::TxnRequest> request,
+           std::string_view bytes, Cancelled cancelled, ProposalDone done);
+  // With `physical`, answers when the deletion is done and durable, whatever the outcome (KV-29).
+  void compact(const CallContext& context, const etcdserverpb::CompactionRequest& request,
+               std::string_view bytes, ProposalDone done);
+
+  // --- Lease ---
+
+  void lease_grant(const CallContext& context, const etcdserverpb::LeaseGrantRequest& request,
+                   std::string_view bytes, ProposalDone done);
+  void lease_revoke(const CallContext& context, const etcdserverpb::LeaseRevokeRequest& request,
+                    std::string_view bytes, ProposalDone done);
+
+  // --- Maintenance and Cluster; headers are complete ---
+
+  void alarm(const CallContext& context, const etcdserverpb::AlarmRequest& request,
+             std::string_view bytes, ProposalDone done);
+  absl::StatusOr<std::unique_ptr<etcdserverpb::StatusResponse>> status(const CallContext& context) const;
+  void hash(const CallContext& context, MessageDone<etcdserverpb::HashResponse> done);
+  void hash_kv(const CallContext& context, Revision revision,
+               MessageDone<etcdserverpb::HashKVResponse> done);
+  void defragment(const CallContext& context, MemberOperations::Done done);
+  enum class Consistency : uint8_t { local, linearizable };
+  void member_list(const CallContext& context, Consistency consistency,
+                   MessageDone<etcdserverpb::MemberListResponse> done);
+
+  // The read that health checks make, as root: of no key, so that only the way there is tested (HTTP-04, HTTP-05).
+  void health_read(const CallContext& context, Consistency consistency, ReadDone done);
+
+ private:
+  struct Metrics;
+
+  absl::StatusOr<std::string> read_range(const CallContext& context, const RangeView& request,
+                                         Cancelled cancelled) const;
+  void read_txn(const CallContext& context, const etcdserverpb::TxnRequest& request,
+                Cancelled cancelled, ProposalDone& done) const;
+  bool has_room(int64_t cost_bytes) const;
+  void refuse_for_room(const CallContext& context, ProposalDone done);
+  void after_compaction(const CallContext& context, std::unique_ptr<apply::Result> result,
+                        ProposalDone done);
+  absl::Status check_auth_revision(const AuthInfo& who) const;
+
+  const Parts parts_;
+  const Options options_;
+  std::unique_ptr<Metrics> metrics_;
+};
+
+}  // namespace holdfast::server
