@@ -1,7 +1,8 @@
 // The raftpb wire format (proto2; raft v3.7.0 raftpb/raft.proto), as it stands in the WAL, in snapshot files, in log
 // entries and between members.
 //
-// Writing: fields in ascending order of number, zero values left out, as 3.7 does for what it leaves unset (RAL-01).
+// Writing: fields in ascending order of number; zero values are left out, except where every etcd writes them: all of
+// HardState, the metadata of a snapshot, auto_leave, and type and node of a conf change (RAL-01).
 // Reading: absent and zero are alike; unknown fields are skipped; a later field replaces an earlier one; so what 3.4 to
 // 3.7 write is understood. Malformed input is an error and never read beyond its end, and what a message makes us
 // allocate is bounded by a small multiple of its size.

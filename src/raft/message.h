@@ -75,7 +75,10 @@ enum class MessageType : int32_t {
 };
 inline constexpr int kMessageTypes = 24;
 
-// "MsgApp" and so on, as etcd's logs and metrics say; a number if unknown.
+// Context of a vote request by a member that was told to take over: it is considered in spite of the leader's lease.
+inline constexpr std::string_view kCampaignTransfer = "CampaignTransfer";
+
+// "MsgApp" and so on, as etcd's logs and metrics say; "MsgUnknown" for other numbers.
 std::string_view name(MessageType type);
 
 // Types that never come over the network.

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -125,7 +127,8 @@ class Raft {
   // leader.cc
   StepResult step_leader(Message& message);
   StepResult handle_proposal(Message& message);
-  void admit_conf_changes(Message& message);
+  bool admit_conf_changes(Message& message);
+  std::string conf_change_refusal(const ConfChangeV2& change) const;
   void handle_append_response(const Message& message, Progress& progress);
   void handle_append_rejection(const Message& message, Progress& progress);
   void handle_append_progress(const Message& message, Progress& progress);
@@ -139,7 +142,6 @@ class Raft {
   void broadcast_append();
   void broadcast_heartbeat();
   bool maybe_send_append(MemberId to, Progress& progress, SendEmpty send_empty);
-  bool maybe_send_append(MemberId to, SendEmpty send_empty);
   bool maybe_send_snapshot(MemberId to, Progress& progress);
   void send_timeout_now(MemberId to);
   bool increase_uncommitted_size(uint64_t payload);
@@ -154,6 +156,7 @@ class Raft {
   // follower.cc
   StepResult step_follower(Message& message);
   StepResult forward_proposal(Message& message);
+  void forward(Message& message);
   void handle_append(const Message& message);
   void handle_heartbeat(const Message& message);
   void handle_snapshot(const Message& message);
