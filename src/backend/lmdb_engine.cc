@@ -1,0 +1,453 @@
+#include "backend/lmdb_engine.h"
+
+#include <lmdb.h>
+#include <sys/mman.h>
+
+#include <atomic>
+#include <charconv>
+#include <cstring>
+#include <mutex>
+
+#include "backend/lmdb_env.h"
+#include "backend/long_keys.h"
+#include "base/check.h"
+#include "base/errors.h"
+#include "fmt/format.h"
+
+namespace holdfast::backend {
+namespace {
+
+constexpr std::string_view kLockSuffix = "-lock";
+constexpr std::string_view kGuardSuffix = ".guard";
+constexpr std::string_view kDefragmentSuffix = ".defrag";
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+class LmdbEngine;
+
+class LmdbReader : public Engine::Reader {
+ public:
+  explicit LmdbReader(LmdbEngine& engine) : engine_(engine) {}
+  ~LmdbReader() override { leave_env(); }
+
+  void begin() override;
+  void end() override;
+  bool get(Bucket bucket, std::string_view key, std::string_view& value) override;
+  void scan(Bucket bucket, std::string_view from, std::string_view to, Visitor visit) override;
+  void scan_back(Bucket bucket, std::string_view before, Visitor visit) override;
+
+ private:
+  void leave_env() {
+    if (txn_ != nullptr) mdb_txn_abort(std::exchange(txn_, nullptr));
+    env_.reset();
+  }
+  void require(int rc, std::string_view operation);
+
+  LmdbEngine& engine_;
+  std::shared_ptr<LmdbEnv> env_;  // shared with the engine until a defragmentation replaces it there
+  MDB_txn* txn_ = nullptr;
+};
+
+class LmdbWriter : public Engine::Writer {
+ public:
+  LmdbWriter(const LmdbEnv& env, MDB_txn* txn, std::string& last_key)
+      : env_(env), txn_(txn), last_key_(last_key) {}
+  ~LmdbWriter() override { close(); }
+
+  void put(Bucket bucket, std::string_view key, std::string_view value) override;
+  void erase(Bucket bucket, std::string_view key) override;
+  void close() {
+    if (cursor_ != nullptr) mdb_cursor_close(std::exchange(cursor_, nullptr));
+  }
+  int error() const { return error_; }
+
+ private:
+  void append(std::string_view key, std::string_view value);
+
+  const LmdbEnv& env_;
+  MDB_txn* txn_;
+  std::string& last_key_;  // the greatest of Bucket::key
+  MDB_cursor* cursor_ = nullptr;
+  int error_ = 0;
+};
+
+class LmdbEngine : public Engine {
+ public:
+  LmdbEngine(LmdbOptions options, env::FileSystem& files, env::Process& process, Logger& log,
+             std::unique_ptr<env::File> guard, std::shared_ptr<LmdbEnv> env)
+      : options_(std::move(options)),
+        files_(files),
+        process_(process),
+        log_(log),
+        guard_(std::move(guard)),
+        env_(std::move(env)) {
+    current_ = env_.get();
+    own_reader_ = std::make_unique<LmdbReader>(*this);
+    read_last_key();
+    find_map();
+  }
+
+  std::unique_ptr<Reader> make_reader() override { return std::make_unique<LmdbReader>(*this); }
+  absl::Status commit(absl::FunctionRef<void(Writer&)> fill) override;
+  EngineSizes sizes() override;
+  absl::Status defragment() override;
+  void release_pages() override;
+  void close() override {
+    own_reader_.reset();
+    current_ = nullptr;
+    env_.reset();
+    guard_.reset();
+  }
+
+  bool is_current(const LmdbEnv* env) const { return current_.load(std::memory_order_acquire) == env; }
+  std::shared_ptr<LmdbEnv> current() {
+    std::lock_guard lock(mutex_);
+    return env_;
+  }
+  [[noreturn]] void die(const absl::Status& status) { process_.die(status.ToString()); }
+  const std::string& path() const { return options_.path; }
+
+ private:
+  void read_last_key();
+  void find_map();
+  absl::StatusOr<std::shared_ptr<LmdbEnv>> make_compact_copy(const std::string& copy_path);
+
+  const LmdbOptions options_;
+  env::FileSystem& files_;
+  env::Process& process_;
+  Logger& log_;
+  std::unique_ptr<env::File> guard_;
+  std::atomic<const LmdbEnv*> current_;
+  std::string last_key_;
+  std::unique_ptr<LmdbReader> own_reader_;
+
+  std::mutex mutex_;  // guards what follows
+  std::shared_ptr<LmdbEnv> env_;
+  char* map_begin_ = nullptr;
+};
+
+// --- reader ---
+
+void LmdbReader::require(int rc, std::string_view operation) {
+  if (rc != 0) engine_.die(lmdb_status(rc, operation, engine_.path()));
+}
+
+void LmdbReader::begin() {
+  if (txn_ != nullptr) {
+    if (engine_.is_current(env_.get())) return require(mdb_txn_renew(txn_), "renew read of");
+    leave_env();
+  }
+  env_ = engine_.current();
+  CHECK(env_ != nullptr, "the backend is closed");
+  require(mdb_txn_begin(env_->env(), nullptr, MDB_RDONLY, &txn_), "begin read of");
+}
+
+void LmdbReader::end() {
+  if (engine_.is_current(env_.get())) {
+    mdb_txn_reset(txn_);
+  } else {
+    leave_env();  // so that the replaced file can be closed
+  }
+}
+
+bool LmdbReader::get(Bucket bucket, std::string_view key, std::string_view& value) {
+  int rc = 0;
+  if (key.size() > kKeyBytesMax) {
+    rc = long_get(txn_, env_->long_keys(), bucket, key, value);
+  } else if (key.empty()) {
+    rc = MDB_NOTFOUND;
+  } else {
+    MDB_val at = to_val(key);
+    MDB_val found;
+    rc = mdb_get(txn_, env_->dbi(bucket), &at, &found);
+    if (rc == 0) value = to_view(found);
+  }
+  if (rc == MDB_NOTFOUND) return false;
+  require(rc, "read");
+  return true;
+}
+
+void LmdbReader::scan(Bucket bucket, std::string_view from, std::string_view to, Visitor visit) {
+  std::map<std::string, std::string_view, std::less<>> long_entries;
+  if (bucket != Bucket::key)
+    require(long_all(txn_, env_->long_keys(), bucket, long_entries), "scan");
+  auto other = long_entries.lower_bound(from);
+  auto other_end = to.empty() ? long_entries.end() : long_entries.lower_bound(to);
+
+  MDB_cursor* cursor = nullptr;
+  require(mdb_cursor_open(txn_, env_->dbi(bucket), &cursor), "scan");
+  MDB_val key = to_val(from.substr(0, kKeyBytesMax));
+  MDB_val value;
+  int rc = mdb_cursor_get(cursor, &key, &value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  bool going = true;
+  for (; rc == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    const std::string_view at = to_view(key);
+    if (at < from) continue;  // `from` itself may have been too long
+    if (!to.empty() && at >= to) break;
+    for (; going && other != other_end && other->first < at; ++other)
+      going = visit(other->first, other->second);
+    if (going) going = visit(at, to_view(value));
+    if (!going) break;
+  }
+  mdb_cursor_close(cursor);
+  if (rc != 0 && rc != MDB_NOTFOUND) require(rc, "scan");
+  for (; going && other != other_end; ++other) going = visit(other->first, other->second);
+}
+
+void LmdbReader::scan_back(Bucket bucket, std::string_view before, Visitor visit) {
+  CHECK(bucket == Bucket::key || before.empty());
+  MDB_cursor* cursor = nullptr;
+  require(mdb_cursor_open(txn_, env_->dbi(bucket), &cursor), "scan");
+  MDB_val key = to_val(before);
+  MDB_val value;
+  int rc = MDB_NOTFOUND;
+  if (!before.empty()) rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  rc = mdb_cursor_get(cursor, &key, &value, rc == 0 ? MDB_PREV : MDB_LAST);
+  while (rc == 0 && visit(to_view(key), to_view(value)))
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV);
+  mdb_cursor_close(cursor);
+  if (rc != 0 && rc != MDB_NOTFOUND) require(rc, "scan");
+}
+
+// --- writer ---
+
+void LmdbWriter::append(std::string_view key, std::string_view value) {
+  if (cursor_ == nullptr) error_ = mdb_cursor_open(txn_, env_.dbi(Bucket::key), &cursor_);
+  if (error_ != 0) return;
+  MDB_val at = to_val(key);
+  MDB_val bytes = to_val(value);
+  const bool greatest = key > last_key_;
+  error_ = mdb_cursor_put(cursor_, &at, &bytes, greatest ? MDB_APPEND : 0);
+  if (greatest) last_key_.assign(key);
+}
+
+void LmdbWriter::put(Bucket bucket, std::string_view key, std::string_view value) {
+  if (error_ != 0) return;
+  if (bucket == Bucket::key) return append(key, value);
+  if (key.size() > kKeyBytesMax) {
+    error_ = long_put(txn_, env_.long_keys(), bucket, key, value);
+    return;
+  }
+  MDB_val at = to_val(key);
+  MDB_val bytes = to_val(value);
+  error_ = mdb_put(txn_, env_.dbi(bucket), &at, &bytes, 0);
+}
+
+void LmdbWriter::erase(Bucket bucket, std::string_view key) {
+  if (error_ != 0) return;
+  if (key.size() > kKeyBytesMax) {
+    error_ = long_erase(txn_, env_.long_keys(), bucket, key);
+    return;
+  }
+  close();  // the append cursor isn't told of other changes to its pages
+  MDB_val at = to_val(key);
+  const int rc = mdb_del(txn_, env_.dbi(bucket), &at, nullptr);
+  if (rc != MDB_NOTFOUND) error_ = rc;
+}
+
+// --- engine ---
+
+absl::Status LmdbEngine::commit(absl::FunctionRef<void(Writer&)> fill) {
+  MDB_txn* txn = nullptr;
+  if (int rc = mdb_txn_begin(env_->env(), nullptr, 0, &txn); rc != 0)
+    return lmdb_status(rc, "begin write of", options_.path);
+  LmdbWriter writer(*env_, txn, last_key_);
+  fill(writer);
+  writer.close();
+  if (writer.error() != 0) {
+    mdb_txn_abort(txn);
+    return lmdb_status(writer.error(), "write", options_.path);
+  }
+  return lmdb_status(mdb_txn_commit(txn), "commit", options_.path);
+}
+
+EngineSizes LmdbEngine::sizes() {
+  MDB_txn* txn = nullptr;
+  if (mdb_txn_begin(env_->env(), nullptr, MDB_RDONLY, &txn) != 0) return {};
+  const EngineSizes sizes = env_->sizes(txn);
+  mdb_txn_abort(txn);
+  return sizes;
+}
+
+void LmdbEngine::read_last_key() {
+  own_reader_->begin();
+  own_reader_->scan_back(Bucket::key, {}, [&](std::string_view key, std::string_view) {
+    last_key_.assign(key);
+    return false;
+  });
+  own_reader_->end();
+}
+
+// LMDB doesn't tell where its map begins; the kernel does.
+void LmdbEngine::find_map() {
+  map_begin_ = nullptr;
+  auto inside = env_->mapped_address();
+  if (!inside.ok()) return;
+  auto file = files_.open("/proc/self/maps", env::OpenMode::read);
+  if (!file.ok()) return;
+  std::string text;
+  constexpr size_t kTextBytesMax = 16 << 20;
+  constexpr size_t kChunkBytes = 64 << 10;
+  while (text.size() < kTextBytesMax) {
+    std::string chunk(kChunkBytes, '\0');
+    auto got = (*file)->read_at(text.size(), chunk.data(), chunk.size());
+    if (!got.ok() || *got == 0) break;
+    text.append(chunk, 0, *got);
+  }
+  const auto address = reinterpret_cast<uintptr_t>(*inside);
+  for (size_t line = 0; line < text.size();) {
+    uintptr_t begin = 0, end = 0;
+    const char* limit = text.data() + text.size();
+    auto dash = std::from_chars(text.data() + line, limit, begin, 16);
+    if (dash.ec == std::errc() && dash.ptr < limit) std::from_chars(dash.ptr + 1, limit, end, 16);
+    if (begin <= address && address < end) {
+      map_begin_ = reinterpret_cast<char*>(begin);
+      return;
+    }
+    line = text.find('\n', line);
+    if (line == std::string::npos) return;
+    ++line;
+  }
+}
+
+void LmdbEngine::release_pages() {
+  std::lock_guard lock(mutex_);
+  if (env_ == nullptr || map_begin_ == nullptr) return;
+  // Only this process's mapping lets go; the page cache keeps the data, and a reader just maps it again.
+  madvise(map_begin_, env_->counted_bytes(), MADV_DONTNEED);
+}
+
+absl::StatusOr<std::shared_ptr<LmdbEnv>> LmdbEngine::make_compact_copy(const std::string& copy_path) {
+  if (int rc = mdb_env_copy2(env_->env(), copy_path.c_str(), MDB_CP_COMPACT); rc != 0)
+    return lmdb_status(rc, "copy to", copy_path);
+  if (options_.sync == Sync::yes) {
+    auto file = files_.open(copy_path, env::OpenMode::read_write);
+    if (!file.ok()) return file.status();
+    if (absl::Status status = (*file)->sync(); !status.ok()) return status;
+  }
+  LmdbOptions options = options_;
+  options.path = copy_path;
+  return LmdbEnv::open(options);
+}
+
+absl::Status LmdbEngine::defragment() {
+  const std::string copy_path = options_.path + std::string(kDefragmentSuffix);
+  const std::string lock_suffix(kLockSuffix);
+  auto remove_copy = [&] {
+    (void)files_.remove_all(copy_path);
+    (void)files_.remove_all(copy_path + lock_suffix);
+  };
+  const EngineSizes before = sizes();
+  log_.info("defragmenting", {{"path", options_.path},
+                              {"current-db-size-bytes", before.file_bytes},
+                              {"current-db-size-in-use-bytes", before.in_use_bytes}});
+  remove_copy();
+  auto copy = make_compact_copy(copy_path);
+  if (!copy.ok()) {
+    remove_copy();
+    return copy.status();
+  }
+  if (absl::Status status = files_.rename(copy_path, options_.path); !status.ok()) {
+    copy->reset();
+    remove_copy();
+    return status;
+  }
+  // From here on the new file has the name: going back isn't possible.
+  (void)files_.rename(copy_path + lock_suffix, options_.path + lock_suffix);
+  if (options_.sync == Sync::yes) {
+    if (absl::Status status = files_.sync_directory(parent_of(options_.path)); !status.ok())
+      die(status);
+  }
+  std::shared_ptr<LmdbEnv> old;  // closed by the last reader that began on it
+  {
+    std::lock_guard lock(mutex_);
+    old = std::exchange(env_, *std::move(copy));
+    current_.store(env_.get(), std::memory_order_release);
+    find_map();
+  }
+  const EngineSizes after = sizes();
+  log_.info("finished defragmenting directory", {{"path", options_.path},
+                                                 {"current-db-size-bytes", after.file_bytes},
+                                                 {"current-db-size-in-use-bytes", after.in_use_bytes}});
+  return absl::OkStatus();
+}
+
+// --- opening ---
+
+constexpr size_t kMagicOffset = 16;      // behind the page header, in LMDB's and in bbolt's first page
+constexpr uint32_t kLmdbMagic = 0xBEEFC0DE;
+constexpr uint32_t kBoltMagic = 0xED0CDAED;
+constexpr uint64_t kSmallestFileBytes = 2 * 4096;  // two meta pages
+
+absl::Status look_at_file(const std::string& path, env::FileSystem& files) {
+  auto exists = files.exists(path);
+  if (!exists.ok()) return exists.status();
+  if (!*exists) return absl::OkStatus();
+  auto file = files.open(path, env::OpenMode::read);
+  if (!file.ok()) return file.status();
+  auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  if (*size == 0) return absl::OkStatus();
+  char head[kMagicOffset + 4] = {};
+  auto got = (*file)->read_at(0, head, sizeof head);
+  if (!got.ok()) return got.status();
+  uint32_t magic = 0;
+  std::memcpy(&magic, head + kMagicOffset, sizeof magic);
+  if (magic == kBoltMagic)
+    return make_status(absl::StatusCode::kFailedPrecondition,
+                       fmt::format("backend: {} is a bbolt file, as etcd writes it", path));
+  if (magic != kLmdbMagic)
+    return make_status(absl::StatusCode::kFailedPrecondition,
+                       fmt::format("backend: {} is not a backend file", path));
+  if (*size < kSmallestFileBytes)
+    return make_status(absl::StatusCode::kDataLoss,
+                       fmt::format("backend: {} is cut off at {} bytes", path, *size));
+  return absl::OkStatus();
+}
+
+// LMDB counts pages that it never wrote when they were free again before the commit, so a file may be a little shorter
+// than counted. But reading a page that was cut off would end the process: make the file long enough (zeros are no valid
+// page), and then see whether everything in it can be reached.
+absl::Status check_length(const LmdbEnv& env, const std::string& path, env::FileSystem& files) {
+  auto file = files.open(path, env::OpenMode::read_write);
+  if (!file.ok()) return file.status();
+  auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  const uint64_t counted = env.counted_bytes();
+  if (*size >= counted) return absl::OkStatus();
+  if (absl::Status status = (*file)->truncate(counted); !status.ok()) return status;
+  absl::Status status = env.walk();
+  if (!status.ok()) (void)(*file)->truncate(*size);
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> open_lmdb_engine(const LmdbOptions& options,
+                                                         env::FileSystem& files,
+                                                         env::Process& process, Logger& log) {
+  if (absl::Status status = look_at_file(options.path, files); !status.ok()) return status;
+  auto guard = files.open(options.path + std::string(kGuardSuffix), env::OpenMode::create_or_open);
+  if (!guard.ok()) return guard.status();
+  if (absl::Status status = (*guard)->try_lock(); !status.ok()) {
+    if (status.code() != absl::StatusCode::kUnavailable) return status;
+    return make_status(status.code(), fmt::format("backend: {} is in use by another process", options.path));
+  }
+  const std::string leftover = options.path + std::string(kDefragmentSuffix);
+  (void)files.remove_all(leftover);
+  (void)files.remove_all(leftover + std::string(kLockSuffix));
+  auto env = LmdbEnv::open(options);
+  if (!env.ok()) return env.status();
+  if (absl::Status status = check_length(**env, options.path, files); !status.ok()) return status;
+  // The name of a new file must survive as the file does.
+  if (options.sync == Sync::yes) {
+    if (absl::Status status = files.sync_directory(parent_of(options.path)); !status.ok()) return status;
+  }
+  return std::make_unique<LmdbEngine>(options, files, process, log, *std::move(guard), *std::move(env));
+}
+
+}  // namespace holdfast::backend
