@@ -1,6 +1,6 @@
-// Who may do what, asked before a request enters consensus (etcd AuthAdmin, doSerialize; apply asks again for what goes
-// through the log). The place of authentication in the request path; OpenAccess is what it says while auth is off.
-// Thread-safe.
+// Who may do what, asked before a request enters consensus (etcd AuthAdmin, doSerialize; apply asks
+// again for what goes through the log). The place of authentication in the request path; OpenAccess
+// is what it says while auth is off. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// What the request logic, the RPC services and the HTTP end points ask the member about itself, and the few things they
-// ask it to do. The member implements both interfaces over what its owners publish; rpc/ and simulation clients see
-// nothing else of it.
+// What the request logic, the RPC services and the HTTP end points ask the member about itself, and
+// the few things they ask it to do. The member implements both interfaces over what its owners
+// publish; rpc/ and simulation clients see nothing else of it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 namespace holdfast::mvcc {
 class Store;
 struct HashResult;
-}
+}  // namespace holdfast::mvcc
 
 namespace holdfast::server {
 
@@ -45,8 +45,9 @@ struct Downgrade {
   std::string target_version;
 };
 
-// Thread-safe, and never waits: every answer is right at some recent moment. The calls above the line are made for each
-// request and cost an atomic load or two; those below may take a lock and copy.
+// Thread-safe, and never waits: every answer is right at some recent moment. The calls above the
+// line are made for each request and cost an atomic load or two; those below may take a lock and
+// copy.
 class MemberInfo {
  public:
   virtual ~MemberInfo() = default;
@@ -57,27 +58,29 @@ class MemberInfo {
   virtual MemberId leader() const = 0;  // 0: none
   virtual Index committed() const = 0;
   virtual Index applied() const = 0;
-  // This member is in the member list, and is a learner there (GEN-08: false while it is not listed).
+  // This member is in the member list, and is a learner there (GEN-08: false while it is not
+  // listed).
   virtual bool is_learner() const = 0;
-  // The store to read from, never null. Shared with the reads under way: installing a snapshot replaces it, and the old
-  // one goes when its last reader is done (on the apply owner's executor: the deleter's business).
+  // The store to read from, never null. Shared with the reads under way: installing a snapshot
+  // replaces it, and the old one goes when its last reader is done (on the apply owner's executor:
+  // the deleter's business).
   virtual std::shared_ptr<mvcc::Store> store() const = 0;
 
   // ---
 
-  virtual std::vector<Alarm> alarms() const = 0;         // in the order of Maintenance.Alarm's answer
+  virtual std::vector<Alarm> alarms() const = 0;  // in the order of Maintenance.Alarm's answer
   virtual std::vector<MemberEntry> members() const = 0;  // by id
-  virtual int64_t db_size() const = 0;         // bytes, BKT-15
-  virtual int64_t db_size_in_use() const = 0;  // bytes
-  virtual std::string cluster_version() const = 0;  // "3.7.0"; empty while not decided
-  virtual std::string storage_version() const = 0;  // "3.7.0"; empty if unknown
+  virtual int64_t db_size() const = 0;                   // bytes, BKT-15
+  virtual int64_t db_size_in_use() const = 0;            // bytes
+  virtual std::string cluster_version() const = 0;       // "3.7.0"; empty while not decided
+  virtual std::string storage_version() const = 0;       // "3.7.0"; empty if unknown
   virtual Downgrade downgrade() const = 0;
   // raft.Status as JSON, for /debug/vars (HTTP-09). "null" before raft runs.
   virtual std::string raft_status_json() const = 0;
 };
 
-// Work on the member's files, for Maintenance. Thread-safe; each answers exactly once, on `reply_on`, never inside the
-// call.
+// Work on the member's files, for Maintenance. Thread-safe; each answers exactly once, on
+// `reply_on`, never inside the call.
 class MemberOperations {
  public:
   virtual ~MemberOperations() = default;

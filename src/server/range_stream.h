@@ -1,7 +1,4 @@
-// The answer to one RangeStream call, chunk by chunk, at the pace of whoever pulls (RS-01..08; etcd rangeStream). No
-// transaction is open between two chunks: later ones read the revision of the first, and may find it compacted.
-//
-// Used on one executor.
+// Reads that may be long: how they are given up, and how they are taken in pieces.
 #pragma once
 
 #include <functional>
@@ -15,17 +12,36 @@
 
 namespace holdfast::server {
 
+// Asked during a long read; true: nobody waits for it any more. Costs no allocation, so that short
+// reads can carry it.
+struct Cancelled {
+  bool (*ask)(const void* whom) = nullptr;
+  const void* whom = nullptr;
+
+  // What mvcc takes; null if there is nobody to ask.
+  std::function<bool()> as_function() const {
+    if (ask == nullptr) return nullptr;
+    return [ask = ask, whom = whom] { return ask(whom); };
+  }
+};
+
+// The answer to one RangeStream call, chunk by chunk, at the pace of whoever pulls (RS-01..08; etcd
+// rangeStream). No transaction is open between two chunks: later ones read the revision of the
+// first, and may find it compacted. Pairs come in key order whatever the sort target (etcd sorts
+// within each chunk and may then send keys twice).
+//
+// Used on one executor.
 class RangeStream {
  public:
   struct Options {
     int64_t target_chunk_bytes = 1'572'864;  // --max-request-bytes (RS-03)
   };
-  // `cancelled` is asked while values are fetched; it may be null, else it outlives the stream.
+  // `cancelled` is asked while values are fetched; whom it asks outlives the stream.
   RangeStream(const MemberInfo& member, const AccessControl& access, AuthInfo auth,
-              const RangeView& request, const std::function<bool()>* cancelled, Options options);
+              const RangeView& request, Cancelled cancelled, Options options);
 
-  // The next message, a serialized RangeStreamResponse with its header filled in if it has one (RS-05, RS-07), or the
-  // error that ends the stream. Not after is_done() or an error.
+  // The next message, a serialized RangeStreamResponse with its header filled in if it has one
+  // (RS-05, RS-07), or the error that ends the stream. Not after is_done() or an error.
   absl::StatusOr<std::string> next();
   // The last message was given out.
   bool is_done() const { return done_; }
@@ -39,7 +55,7 @@ class RangeStream {
   const MemberInfo& member_;
   const AccessControl& access_;
   const AuthInfo auth_;
-  const std::function<bool()>* cancelled_;
+  const std::function<bool()> cancelled_;  // may be empty
   const Options options_;
 
   std::string range_end_;
@@ -49,7 +65,7 @@ class RangeStream {
   int64_t total_limit_;  // <= 0 of the request: none
   int64_t chunk_limit_;
   int64_t sent_ = 0;
-  int64_t revision_;         // read at; 0 until pinned
+  int64_t revision_;             // read at; 0 until pinned
   int64_t header_revision_ = 0;  // the store's when the first chunk was read
   bool done_ = false;
 };

@@ -1,5 +1,6 @@
-// The two requests that come a hundred thousand times a second, read from their wire bytes without building a protobuf
-// object: as much of them as checking and routing needs. Everything points into the bytes, which the caller keeps.
+// The two requests that come a hundred thousand times a second, read from their wire bytes without
+// building a protobuf object: as much of them as checking and routing needs. Everything points into
+// the bytes, which the caller keeps.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 namespace etcdserverpb {
 class PutRequest;
 class RangeRequest;
-}
+}  // namespace etcdserverpb
 
 namespace holdfast::server {
 
@@ -45,10 +46,13 @@ struct RangeView {
            max_create_revision != 0;
   }
   // KV-11: the order the store gives by itself.
-  bool has_default_order() const { return sort_order == 0 || (sort_target == 0 && sort_order == 1); }
+  bool has_default_order() const {
+    return sort_order == 0 || (sort_target == 0 && sort_order == 1);
+  }
 };
 
-// Accept exactly what protobuf's parser accepts; nothing if the bytes are not a message of the type.
+// Accept exactly what protobuf's parser accepts; nothing if the bytes are not a message of the
+// type.
 std::optional<PutView> parse_put(std::string_view bytes);
 std::optional<RangeView> parse_range(std::string_view bytes);
 

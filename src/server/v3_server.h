@@ -1,12 +1,14 @@
-// The request logic of a member between an RPC and consensus (etcd v3_server.go with the checks of v3rpc/key.go and
-// quota.go): what gRPC services, the JSON gateway, HTTP health checks and simulated clients all call.
+// The request logic of a member between an RPC and consensus (etcd v3_server.go with the checks of
+// v3rpc/key.go and quota.go): what gRPC services, the JSON gateway, HTTP health checks and
+// simulated clients all call.
 //
-// Calls: on context.reply_on; `done` runs exactly once on the same executor, perhaps inside the call. A view's bytes and
-// a `cancelled` predicate must live until `done` has run; other `bytes` are used inside the call only. An answer's
-// status is one of base/errors.h, or CANCELLED / DEADLINE_EXCEEDED in gRPC's own words when the caller gave up (GEN-12).
+// Calls: on context.reply_on; `done` runs exactly once on the same executor, perhaps inside the
+// call. A view's bytes and a `cancelled` predicate must live until `done` has run; other `bytes`
+// are used inside the call only. An answer's status is one of base/errors.h, or CANCELLED /
+// DEADLINE_EXCEEDED in gRPC's own words when the caller gave up (GEN-12).
 //
-// Order of a write (GEN-15): room (raises the NOSPACE alarm before it answers no_space), then the request's fields, then
-// the proposal.
+// Order of a write (GEN-15): room (raises the NOSPACE alarm before it answers no_space), then the
+// request's fields, then the proposal.
 //
 // Thread-safe: holds no state but counters; several I/O threads call at once.
 #pragma once
@@ -43,8 +45,6 @@ class TxnRequest;
 
 namespace holdfast::server {
 
-// Asked during a long read; true: nobody waits for it any more. May be null.
-using Cancelled = const std::function<bool()>*;
 // A serialized RangeResponse, header filled in.
 using RangeDone = UniqueFunction<void(absl::StatusOr<std::string>)>;
 template <class T>
@@ -77,7 +77,8 @@ class V3Server {
 
   // --- KV ---
 
-  void range(const CallContext& context, const RangeView& request, Cancelled cancelled, RangeDone done);
+  void range(const CallContext& context, const RangeView& request, Cancelled cancelled,
+             RangeDone done);
   // Checks, and for a linearizable stream the read index; then the stream to pull from.
   using StreamOpened = UniqueFunction<void(absl::StatusOr<std::unique_ptr<RangeStream>>)>;
   void range_stream(const CallContext& context, const RangeView& request, Cancelled cancelled,
@@ -103,7 +104,8 @@ class V3Server {
 
   void alarm(const CallContext& context, const etcdserverpb::AlarmRequest& request,
              std::string_view bytes, ProposalDone done);
-  absl::StatusOr<std::unique_ptr<etcdserverpb::StatusResponse>> status(const CallContext& context) const;
+  absl::StatusOr<std::unique_ptr<etcdserverpb::StatusResponse>> status(
+      const CallContext& context) const;
   void hash(const CallContext& context, MessageDone<etcdserverpb::HashResponse> done);
   void hash_kv(const CallContext& context, Revision revision,
                MessageDone<etcdserverpb::HashKVResponse> done);
@@ -112,20 +114,29 @@ class V3Server {
   void member_list(const CallContext& context, Consistency consistency,
                    MessageDone<etcdserverpb::MemberListResponse> done);
 
-  // The read that health checks make, as root: of no key, so that only the way there is tested (HTTP-04, HTTP-05).
+  // The read that health checks make, as root: of no key, so that only the way there is tested
+  // (HTTP-04, HTTP-05).
   void health_read(const CallContext& context, Consistency consistency, ReadDone done);
 
  private:
   struct Metrics;
+  struct WaitingRange;
+  enum class Authorization : uint8_t { caller, root };
 
+  void start_range(const CallContext& context, const RangeView& request, Cancelled cancelled,
+                   Authorization authorization, RangeDone done);
   absl::StatusOr<std::string> read_range(const CallContext& context, const RangeView& request,
-                                         Cancelled cancelled) const;
+                                         Cancelled cancelled, Authorization authorization) const;
+  absl::StatusOr<std::string> encode_range(const RangeView& request, Cancelled cancelled) const;
+  void finish_range(const RangeView& request, env::Instant started,
+                    absl::StatusOr<std::string> answer, RangeDone& done) const;
   void read_txn(const CallContext& context, const etcdserverpb::TxnRequest& request,
-                Cancelled cancelled, ProposalDone& done) const;
+                Cancelled cancelled, env::Instant started, ProposalDone& done) const;
+  void warn_of_slow_read(env::Duration took, std::string_view prefix, const std::string& request,
+                         const std::string& response, const absl::Status& status) const;
+
   bool has_room(int64_t cost_bytes) const;
   void refuse_for_room(const CallContext& context, ProposalDone done);
-  void after_compaction(const CallContext& context, std::unique_ptr<apply::Result> result,
-                        ProposalDone done);
   absl::Status check_auth_revision(const AuthInfo& who) const;
 
   const Parts parts_;

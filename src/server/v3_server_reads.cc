@@ -1,0 +1,171 @@
+// V3Server's reads: of a snapshot of the store on the caller's own thread, after a read index
+// unless the client asked for what is here (KV-13, TXN-13).
+#include <utility>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "mvcc/store.h"
+#include "rpc.pb.h"
+#include "server/range_encoder.h"
+#include "server/request_text.h"
+#include "server/response_header.h"
+#include "server/v3_server_parts.h"
+
+namespace holdfast::server {
+
+namespace {
+
+namespace pb = etcdserverpb;
+
+absl::Status check(const RangeView& request) {
+  if (request.key.empty()) return error(EtcdError::empty_key);
+  if (!pb::RangeRequest::SortOrder_IsValid(request.sort_order) ||
+      !pb::RangeRequest::SortTarget_IsValid(request.sort_target))
+    return error(EtcdError::invalid_sort_option);
+  return absl::OkStatus();
+}
+
+bool in_key_order(const RangeView& request) {
+  return request.sort_target == pb::RangeRequest::KEY &&
+         request.sort_order != pb::RangeRequest::DESCEND;
+}
+
+}  // namespace
+
+// A linearizable range while it waits for its read index.
+struct V3Server::WaitingRange {
+  CallContext context;
+  RangeView request;
+  Cancelled cancelled;
+  Authorization authorization;
+  env::Instant started;
+  RangeDone done;
+};
+
+void V3Server::range(const CallContext& context, const RangeView& request, Cancelled cancelled,
+                     RangeDone done) {
+  if (absl::Status status = check(request); !status.ok()) return done(std::move(status));
+  start_range(context, request, cancelled, Authorization::caller, std::move(done));
+}
+
+void V3Server::health_read(const CallContext& context, Consistency consistency, ReadDone done) {
+  RangeView request;
+  request.keys_only = true;
+  request.limit = 1;
+  request.serializable = consistency == Consistency::local;
+  start_range(context, request, {}, Authorization::root,
+              [done = std::move(done)](absl::StatusOr<std::string> answer) mutable {
+                done(answer.status());
+              });
+}
+
+void V3Server::start_range(const CallContext& context, const RangeView& request,
+                           Cancelled cancelled, Authorization authorization, RangeDone done) {
+  const env::Instant started = parts_.clock.now();
+  if (request.serializable) {
+    finish_range(request, started, read_range(context, request, cancelled, authorization), done);
+    return;
+  }
+  auto waiting = std::make_unique<WaitingRange>(
+      WaitingRange{context, request, cancelled, authorization, started, std::move(done)});
+  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) {
+    WaitingRange& w = *waiting;
+    if (!status.ok()) return finish_range(w.request, w.started, std::move(status), w.done);
+    finish_range(w.request, w.started,
+                 read_range(w.context, w.request, w.cancelled, w.authorization), w.done);
+  });
+}
+
+absl::StatusOr<std::string> V3Server::read_range(const CallContext& context,
+                                                 const RangeView& request, Cancelled cancelled,
+                                                 Authorization authorization) const {
+  if (authorization == Authorization::root) return encode_range(request, cancelled);
+  if (absl::Status status = parts_.access.may_range(context.auth, request.key, request.range_end);
+      !status.ok())
+    return status;
+  auto answer = encode_range(request, cancelled);
+  // KV-14: who was allowed to read may not be any more.
+  if (absl::Status status = check_auth_revision(context.auth); !status.ok()) return status;
+  return answer;
+}
+
+absl::StatusOr<std::string> V3Server::encode_range(const RangeView& request,
+                                                   Cancelled cancelled) const {
+  const env::Instant began = parts_.clock.now();
+  const std::function<bool()> ask = cancelled.as_function();
+  const auto store = parts_.member.store();
+  mvcc::ReadTxn txn = store->read();
+  std::string out;
+  append_header(out, parts_.member, txn.revision());
+  auto read = append_pairs(out, txn,
+                           {.key = request.key,
+                            .end = request.range_end,
+                            .limit = request.limit,
+                            .revision = request.revision,
+                            .keys_only = request.keys_only,
+                            .count_only = request.count_only,
+                            .cancelled = ask ? &ask : nullptr});
+  metrics_->store_range.observe(parts_.clock.now() - began, read.ok());
+  if (!read.ok()) return read.status();
+  append_more_and_count(out, read->more, read->count);
+  return out;
+}
+
+void V3Server::finish_range(const RangeView& request, env::Instant started,
+                            absl::StatusOr<std::string> answer, RangeDone& done) const {
+  const env::Duration took = parts_.clock.now() - started;
+  metrics_->range.observe(took, answer.ok());
+  if (took > options_.warning_apply_duration) {
+    warn_of_slow_read(took, "read-only range ", loggable(request),
+                      answer.ok() ? fmt::format("size:{}", answer->size()) : "", answer.status());
+  }
+  done(std::move(answer));
+}
+
+void V3Server::warn_of_slow_read(env::Duration took, std::string_view prefix,
+                                 const std::string& request, const std::string& response,
+                                 const absl::Status& status) const {
+  metrics_->slow.increment();
+  std::vector<LogField> fields = {
+      {"took", go_duration(took.count())},
+      {"expected-duration", go_duration(options_.warning_apply_duration.count())},
+      {"prefix", prefix},
+      {"request", request},
+      {"response", response}};
+  if (!status.ok()) fields.emplace_back("error", message(status));
+  if (parts_.log.enabled(LogLevel::warn))
+    parts_.log.write(LogLevel::warn, "apply request took too long", fields, __FILE__, __LINE__);
+}
+
+void V3Server::range_stream(const CallContext& context, const RangeView& request,
+                            Cancelled cancelled, StreamOpened opened) {
+  if (absl::Status status = check(request); !status.ok()) return opened(std::move(status));
+  if (!request.has_default_order()) return opened(error(EtcdError::range_stream_custom_sort));
+  if (request.has_revision_filters())
+    return opened(error(EtcdError::range_stream_revision_filters));
+
+  const auto open = [this, cancelled](
+                        const CallContext& context,
+                        const RangeView& request) -> absl::StatusOr<std::unique_ptr<RangeStream>> {
+    if (absl::Status status = parts_.access.may_range(context.auth, request.key, request.range_end);
+        !status.ok())
+      return status;
+    return std::make_unique<RangeStream>(
+        parts_.member, parts_.access, context.auth, request, cancelled,
+        RangeStream::Options{.target_chunk_bytes =
+                                 static_cast<int64_t>(options_.max_request_bytes)});
+  };
+  if (request.serializable) return opened(open(context, request));
+  struct Waiting {
+    CallContext context;
+    RangeView request;
+    StreamOpened opened;
+  };
+  auto waiting = std::make_unique<Waiting>(Waiting{context, request, std::move(opened)});
+  parts_.reader.wait_read(context, [open, waiting = std::move(waiting)](absl::Status status) {
+    if (!status.ok()) return waiting->opened(std::move(status));
+    waiting->opened(open(waiting->context, waiting->request));
+  });
+}
+
+}  // namespace holdfast::server
