@@ -1,0 +1,145 @@
+// A disk in memory that can crash, lie and break, for the simulator and for crash tests. Same seed and same calls, same
+// outcome.
+//
+// What survives crash() is what env/file_system.h promises and a random part of the rest:
+//  - of a file's unsynced bytes any subset of 512-byte sectors, of an unsynced length either end or a sector between;
+//  - of unsynced names (create, remove, rename) a random subset in which no operation outlives one it depends on; a
+//    rename is kept or lost as a whole;
+//  - an fsync of a file does not keep its name, as the contract says, even though most file systems are kinder.
+// After a sync that failed the bytes it should have written count as clean but are not on the disk, as on Linux: a later
+// good sync does not bring them back.
+//
+// Thread-safe. Files opened before a crash answer Unavailable afterwards and hold no locks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "env/clock.h"
+#include "env/file_system.h"
+
+namespace holdfast::sim {
+
+constexpr uint64_t kSectorBytes = 512;
+constexpr uint64_t kPageBytes = 4096;
+
+enum class DiskAction : uint8_t {
+  open,
+  read,
+  write,
+  truncate,
+  preallocate,
+  sync,
+  rename,
+  remove,
+  create_directory,
+  sync_directory,
+  list
+};
+
+struct DiskOperation {
+  DiskAction action = DiskAction::open;
+  std::string_view path;
+  uint64_t offset = 0;
+  uint64_t size = 0;
+};
+
+// Probabilities are in millionths per operation; all zero: a disk that never fails.
+struct DiskFaults {
+  uint32_t read_error_ppm = 0;   // EIO
+  uint32_t write_error_ppm = 0;  // EIO after a random part was written
+  uint32_t sync_error_ppm = 0;   // EIO, and what was to be synced is lost
+  uint32_t lost_sync_ppm = 0;    // answers OK and persists nothing: must be detected, or stay within a minority
+  uint64_t capacity_bytes = UINT64_MAX;  // ENOSPC beyond it; preallocated bytes count
+};
+
+// How long an operation takes in virtual time; summed up until take_busy_time(). A hung disk is a long time.
+using DiskLatency = std::function<env::Duration(const DiskOperation&)>;
+// Called before each operation, without locks held; an error is returned to the caller instead of performing it. May
+// throw (a simulated end of the process).
+using DiskHook = std::function<absl::Status(const DiskOperation&)>;
+
+class SimDisk final : public env::FileSystem {
+ public:
+  explicit SimDisk(uint64_t seed);
+  ~SimDisk() override;
+
+  absl::StatusOr<std::unique_ptr<env::File>> open(const std::string& path,
+                                                  env::OpenMode mode) override;
+  absl::Status rename(const std::string& from, const std::string& to) override;
+  absl::Status remove(const std::string& path) override;
+  absl::Status remove_all(const std::string& path) override;
+  absl::Status create_directories(const std::string& path) override;
+  absl::Status sync_directory(const std::string& path) override;
+  absl::StatusOr<std::vector<std::string>> list(const std::string& path) override;
+  absl::StatusOr<bool> exists(const std::string& path) override;
+  absl::StatusOr<bool> is_directory(const std::string& path) override;
+
+  // Power off and on.
+  void crash();
+  // The process ends, the machine goes on: nothing is lost, but files are closed and locks free.
+  void end_process();
+  // A disk with the same contents, synced and not; open files and settings do not come along.
+  std::unique_ptr<SimDisk> clone(uint64_t seed) const;
+  // Everything gone, as a replaced disk.
+  void wipe();
+
+  void set_faults(const DiskFaults& faults);
+  void set_latency(DiskLatency latency);
+  void set_hook(DiskHook hook);
+  // Virtual time that operations took since the last call.
+  env::Duration take_busy_time();
+
+  // Damage at rest: flips a bit of the stored file, synced or not. `offset` must be within the file.
+  void flip_bit(const std::string& path, uint64_t offset, int bit);
+  // All files under `directory` (full paths, sorted).
+  std::vector<std::string> files_under(const std::string& directory) const;
+  uint64_t used_bytes() const;
+  uint64_t syncs() const;  // successful syncs of files and directories so far
+
+ private:
+  friend class SimFile;
+  using Page = std::string;  // kPageBytes long
+  using PagePointer = std::shared_ptr<Page>;  // shared by the current, the durable and cloned contents; copied on write
+  struct Node;
+  using NodePointer = std::shared_ptr<Node>;  // shared by directories' current and durable entries, open files
+  struct Entry {
+    NodePointer directory;
+    std::string name;
+    NodePointer node;  // what the name stands for afterwards; null: removed
+  };
+  using NameChange = std::vector<Entry>;  // happens as a whole
+
+  absl::Status begin(const DiskOperation& operation);
+  NodePointer find(const std::string& path) const;
+  NodePointer parent_of(const std::string& path, std::string& name) const;
+  void change_names(NameChange change);
+  void commit_names(const Node* directory);
+  void crash_names();
+  static void crash_contents(Node& node, Random& random);
+  void drop_handles();
+  static void write_bytes(Node& node, uint64_t offset, std::string_view data);
+  static void resize(Node& node, uint64_t size);
+  bool strikes(uint32_t ppm);
+
+  mutable std::mutex mutex_;  // guards all below
+  Random random_;
+  DiskFaults faults_;
+  DiskLatency latency_;
+  DiskHook hook_;
+  env::Duration busy_{0};
+  uint64_t generation_ = 1;  // of open files
+  uint64_t syncs_ = 0;
+  NodePointer root_;
+  std::vector<NameChange> pending_names_;  // in order; not yet durable
+};
+
+}  // namespace holdfast::sim
