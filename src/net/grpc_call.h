@@ -40,6 +40,29 @@ struct MethodInfo {
 
 class GrpcStream;  // the connection's side of a call
 
+// A header field inside a text that holds many.
+struct FieldPosition {
+  uint32_t name, name_size, value, value_size;
+};
+// Fields as they came, in order. Reused from request to request, so that none of them allocates.
+struct HeaderFields {
+  std::string text;
+  std::vector<FieldPosition> fields;
+
+  void clear() {
+    text.clear();
+    fields.clear();
+  }
+  void add(std::string_view name, std::string_view value);
+  std::string_view name(size_t i) const {
+    return std::string_view(text).substr(fields[i].name, fields[i].name_size);
+  }
+  std::string_view value(size_t i) const {
+    return std::string_view(text).substr(fields[i].value, fields[i].value_size);
+  }
+  std::optional<std::string_view> find(std::string_view name) const;
+};
+
 template <class T>
 class Ref {
  public:
@@ -74,11 +97,14 @@ class Call {
   const MethodInfo& method() const { return *method_; }
   IoThread& executor() const { return *thread_; }
   const PeerInfo& peer() const { return *peer_; }
-  // First value of a request header that is not reserved to gRPC; `key` in lower case. Keys ending in "-bin" hold
-  // decoded bytes. ":authority" and "user-agent" can be asked for.
+  // First value of a request header; `key` in lower case. Values of keys ending in "-bin" are decoded bytes.
+  // ":authority" and "user-agent" can be asked for, other names reserved to HTTP/2 and gRPC ("te", "grpc-timeout") can't.
   std::optional<std::string_view> metadata(std::string_view key) const;
-  size_t metadata_count() const { return metadata_.size(); }
-  std::pair<std::string_view, std::string_view> metadata_at(size_t i) const;
+  // All request headers except pseudo-headers, as they came, those reserved to gRPC too.
+  size_t metadata_count() const { return fields_.fields.size(); }
+  std::pair<std::string_view, std::string_view> metadata_at(size_t i) const {
+    return {fields_.name(i), fields_.value(i)};
+  }
   // From grpc-timeout, counted from the arrival of the headers. The call is cancelled by itself when it passes.
   std::optional<env::Instant> deadline() const { return deadline_; }
   env::Instant started_at() const { return started_at_; }
@@ -101,9 +127,6 @@ class Call {
   friend class GrpcStream;
   template <class T>
   friend class Ref;
-  struct Field {
-    uint32_t name, name_size, value, value_size;  // in text_
-  };
   struct ExtraField {
     std::string name, value;
   };
@@ -114,8 +137,12 @@ class Call {
   void release() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) last_reference_gone();
   }
-  virtual void last_reference_gone() = 0;
+  // For who holds a call without counting: false when the last handle is gone and the call only waits to be recycled.
+  bool try_retain();
+  virtual void last_reference_gone() = 0;  // on the thread that dropped it
   void reset_call();
+  virtual void recycle() = 0;
+  static bool is_reserved(std::string_view key);
 
   std::atomic<uint32_t> references_{0};
   std::atomic<bool> cancelled_{false};
@@ -127,8 +154,7 @@ class Call {
   env::Instant started_at_;
   absl::Status cancel_reason_;
   Task cancel_hook_;
-  std::string text_;  // names and values of metadata_, one after the other
-  std::vector<Field> metadata_;
+  HeaderFields fields_;
   std::vector<ExtraField> headers_;
   std::vector<ExtraField> trailers_;
   GrpcStream* stream_ = nullptr;  // null once the connection let go of the call
@@ -154,8 +180,10 @@ class UnaryCall final : public Call {
 
  private:
   friend class GrpcStream;
+  template <class T>
   friend class CallPool;
   void last_reference_gone() override;
+  void recycle() override;
 
   std::string request_;
 };
@@ -200,8 +228,10 @@ class StreamCall final : public Call {
 
  private:
   friend class GrpcStream;
+  template <class T>
   friend class CallPool;
   void last_reference_gone() override;
+  void recycle() override;
 
   size_t outbox_bytes_ = 0;
 };

@@ -81,6 +81,7 @@ class HttpExchange {
   void release() {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) last_reference_gone();
   }
+  bool try_retain();
   void last_reference_gone();
 
   std::atomic<uint32_t> references_{0};

@@ -59,10 +59,16 @@ class IoThread final : public env::Executor {
   // flush() is called once before the loop waits again. May be asked for again from within flush(): next turn.
   void flush_later(Flushable& connection);
   void forget_flush(Flushable& connection);
-  // Scratch memory for reading and writing, shared by the thread's connections; valid until the handler returns.
-  static constexpr size_t kScratchBytes = 256 * 1024;
-  char* read_scratch() { return read_scratch_.get(); }
-  char* crypt_scratch() { return crypt_scratch_.get(); }
+  // Scratch memory shared by the thread's connections, so that an idle one holds no buffers; valid until the handler
+  // that uses it returns.
+  struct Scratch {
+    static constexpr size_t kBytes = 256 * 1024;
+    std::unique_ptr<char[]> read{new char[kBytes]};     // from the socket
+    std::unique_ptr<char[]> decrypted{new char[kBytes]};
+    std::string write;                                  // to the socket
+    std::string encrypted;
+  };
+  Scratch& scratch() { return scratch_; }
 
   // Thread-safe. How many connections are assigned to this thread.
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
@@ -73,7 +79,7 @@ class IoThread final : public env::Executor {
   class Inbox;
 
   void turn();
-  bool run_posted();
+  void run_posted();
   void run_flushes();
   void arm_timer();
   void wake();
@@ -83,10 +89,11 @@ class IoThread final : public env::Executor {
   std::unique_ptr<boost::asio::io_context> context_;
   std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<Timers> timers_;
-  std::unique_ptr<char[]> read_scratch_;
-  std::unique_ptr<char[]> crypt_scratch_;
+  Scratch scratch_;
   std::vector<Flushable*> flushes_;
   std::vector<Flushable*> flushing_;
+  std::vector<Task> batch_;
+  uint64_t batch_number_ = 0;
   std::atomic<size_t> connections_{0};
   std::atomic<bool> stopped_{false};
 };

@@ -1,0 +1,292 @@
+#include "net/connection.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/check.h"
+#include "fmt/format.h"
+
+namespace holdfast::net {
+namespace {
+
+// One busy connection reads at most this often per event (256 KiB each) before the others get their turn.
+constexpr int kReadsPerEvent = 4;
+// One flush takes about this much from a protocol, and the rest in the next turn.
+constexpr size_t kFlushBytes = 256 * 1024;
+// How long, and for how many bytes, a closed connection goes on reading: closing a socket with unread input makes the
+// kernel send RST, which can overtake the last bytes written, a GOAWAY or an error page (grpc-go waits a second too).
+constexpr env::Duration kLinger = std::chrono::seconds(1);
+constexpr size_t kLingerBytes = 4 * 1024 * 1024;
+// Memory kept for a connection's unsent bytes after they have gone.
+constexpr size_t kUnsentKept = 16 * 1024;
+constexpr char kTlsHandshakeRecord = 0x16;
+
+std::string text_of(const boost::asio::ip::tcp::endpoint& endpoint) {
+  if (endpoint.address().is_v6())
+    return fmt::format("[{}]:{}", endpoint.address().to_string(), endpoint.port());
+  return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+}
+
+}  // namespace
+
+Connection::Connection(Wiring wiring, boost::asio::ip::tcp::socket socket)
+    : thread_(wiring.thread),
+      counters_(wiring.counters),
+      on_gone_(std::move(wiring.on_gone)),
+      socket_(std::move(socket)) {
+  boost::system::error_code error;
+  auto peer = std::make_shared<PeerInfo>();
+  auto endpoint = socket_.remote_endpoint(error);
+  if (!error) peer->address = text_of(endpoint);
+  peer_ = std::move(peer);
+  socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
+  socket_.non_blocking(true, error);
+  thread_.count_connection(1);
+  counters_.open.fetch_add(1, std::memory_order_relaxed);
+}
+
+Connection::~Connection() {
+  thread_.forget_flush(*this);
+  if (!closed_) {
+    // The thread ended with the connection open; calls in it are cancelled all the same.
+    closed_ = true;
+    if (protocol_) protocol_->on_closed();
+    thread_.count_connection(-1);
+    counters_.open.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+void Connection::use_tls(std::shared_ptr<TlsContext> context, env::Duration handshake_timeout) {
+  tls_context_ = std::move(context);
+  handshake_timeout_ = handshake_timeout;
+  tls_choice_ = TlsChoice::decided;
+}
+
+void Connection::allow_tls(std::shared_ptr<TlsContext> context, env::Duration handshake_timeout) {
+  use_tls(std::move(context), handshake_timeout);
+  tls_choice_ = TlsChoice::by_first_byte;
+}
+
+void Connection::start(std::unique_ptr<Protocol> protocol) {
+  protocol_ = std::move(protocol);
+  if (tls_choice_ == TlsChoice::decided) tls_ = std::make_unique<TlsFilter>(tls_context_);
+  if (tls_choice_ != TlsChoice::plain) arm_handshake_timer();
+  flush_soon();
+}
+
+void Connection::arm_handshake_timer() {
+  timer_ = thread_.post_after(handshake_timeout_, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->timer_ = 0;
+    self->count_refused();
+    self->close_now();
+  });
+}
+
+void Connection::replace_protocol(std::unique_ptr<Protocol> next, std::string bytes) {
+  CHECK(replaced_ == nullptr);
+  replaced_ = std::exchange(protocol_, std::move(next));
+  protocol_->on_input(bytes);
+}
+
+void Connection::start_reading() {
+  reading_ = true;
+  socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->reading_ = false;
+                       if (!error && !self->closed_) self->on_readable();
+                     });
+}
+
+void Connection::on_readable() {
+  char* buffer = thread_.scratch().read.get();
+  flush_soon();
+  for (int i = 0; i < kReadsPerEvent; ++i) {
+    ssize_t size = ::recv(socket_.native_handle(), buffer, IoThread::Scratch::kBytes, 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (size < 0) {
+      close_now();
+      return;
+    }
+    if (size == 0) {
+      input_ended();
+      return;
+    }
+    counters_.bytes_in.fetch_add(static_cast<uint64_t>(size), std::memory_order_relaxed);
+    receive(std::string_view(buffer, static_cast<size_t>(size)));
+    if (closed_ || failed_ || static_cast<size_t>(size) < IoThread::Scratch::kBytes) return;
+    if (!lingering_ && !protocol_->wants_input()) return;
+  }
+}
+
+// What the last bytes asked for may be answered already: flush() writes that, then closes.
+void Connection::input_ended() {
+  input_ended_ = true;
+  if (lingering_) {
+    close_now();
+  } else {
+    flush_soon();
+  }
+}
+
+void Connection::receive(std::string_view bytes) {
+  if (lingering_) {
+    if (bytes.size() >= linger_budget_) {
+      close_now();
+    } else {
+      linger_budget_ -= bytes.size();
+    }
+    return;
+  }
+  if (tls_choice_ == TlsChoice::by_first_byte) {
+    tls_choice_ = TlsChoice::decided;
+    if (bytes[0] == kTlsHandshakeRecord) {
+      tls_ = std::make_unique<TlsFilter>(tls_context_);
+    } else {
+      thread_.cancel(std::exchange(timer_, 0));
+    }
+  }
+  if (!tls_) {
+    receive_plain(bytes);
+    return;
+  }
+  bool was_established = tls_->established();
+  auto plain = [&](std::string_view piece) {
+    if (!was_established) {
+      was_established = true;
+      thread_.cancel(std::exchange(timer_, 0));
+      auto peer = std::make_shared<PeerInfo>(*peer_);
+      tls_->describe_peer(*peer);
+      peer_ = std::move(peer);
+    }
+    receive_plain(piece);
+  };
+  auto outcome = tls_->feed(bytes, thread_.scratch().decrypted.get(), IoThread::Scratch::kBytes, plain);
+  if (tls_->established() && !lingering_) thread_.cancel(std::exchange(timer_, 0));
+  if (outcome == TlsFilter::Outcome::failed) {
+    count_refused();
+    failed_ = true;
+  } else if (outcome == TlsFilter::Outcome::closed) {
+    input_ended();
+  }
+}
+
+void Connection::receive_plain(std::string_view bytes) {
+  if (closed_ || failed_) return;
+  protocol_->on_input(bytes);
+  replaced_.reset();
+}
+
+void Connection::flush() {
+  if (closed_) return;
+  auto self = shared_from_this();
+  bool more = false;
+  if (!lingering_ && unsent_.empty() && !write_out(more)) return;
+  if (failed_) {
+    close_now();
+    return;
+  }
+  bool written = !lingering_ && unsent_.empty() && !more;
+  if (written && input_ended_ && (protocol_->finished() || !protocol_->on_end_of_input())) {
+    close_now();
+    return;
+  }
+  if (written && protocol_->finished()) begin_linger();
+  if (more) flush_soon();
+  if (!reading_ && !input_ended_ && (lingering_ || protocol_->wants_input())) start_reading();
+}
+
+bool Connection::write_out(bool& more) {
+  auto& scratch = thread_.scratch();
+  scratch.write.clear();
+  more = false;
+  if (!tls_ || tls_->established()) more = protocol_->produce(scratch.write, kFlushBytes);
+  std::string_view bytes = scratch.write;
+  if (tls_) {
+    scratch.encrypted.clear();
+    if (tls_->encrypt(scratch.write, scratch.encrypted) != TlsFilter::Outcome::open) failed_ = true;
+    bytes = scratch.encrypted;
+  }
+  return bytes.empty() || send_now(bytes);
+}
+
+bool Connection::send_now(std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t size = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (size < 0) {
+      close_now();
+      return false;
+    }
+    counters_.bytes_out.fetch_add(static_cast<uint64_t>(size), std::memory_order_relaxed);
+    bytes.remove_prefix(static_cast<size_t>(size));
+  }
+  if (!bytes.empty()) {
+    unsent_.assign(bytes);
+    unsent_offset_ = 0;
+    wait_writable();
+  }
+  return true;
+}
+
+void Connection::wait_writable() {
+  socket_.async_wait(
+      boost::asio::ip::tcp::socket::wait_write,
+      [self = shared_from_this()](const boost::system::error_code& error) {
+        if (error || self->closed_) return;
+        std::string bytes = std::exchange(self->unsent_, {});
+        size_t offset = self->unsent_offset_;
+        if (!self->send_now(std::string_view(bytes).substr(offset))) return;
+        if (self->unsent_.empty()) {
+          if (bytes.capacity() <= kUnsentKept) self->unsent_ = std::move(bytes), self->unsent_.clear();
+          self->flush_soon();
+        }
+      });
+}
+
+void Connection::begin_linger() {
+  lingering_ = true;
+  linger_budget_ = kLingerBytes;
+  if (tls_) {
+    auto& cipher = thread_.scratch().encrypted;
+    cipher.clear();
+    tls_->close();
+    tls_->encrypt({}, cipher);
+    if (!cipher.empty()) ::send(socket_.native_handle(), cipher.data(), cipher.size(), MSG_NOSIGNAL);
+  }
+  boost::system::error_code ignored;
+  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  thread_.cancel(timer_);
+  timer_ = thread_.post_after(kLinger, [weak = weak_from_this()] {
+    if (auto self = weak.lock()) {
+      self->timer_ = 0;
+      self->close_now();
+    }
+  });
+}
+
+void Connection::close_now() {
+  if (closed_) return;
+  auto self = shared_from_this();
+  closed_ = true;
+  thread_.forget_flush(*this);
+  thread_.cancel(std::exchange(timer_, 0));
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  if (protocol_) protocol_->on_closed();
+  thread_.count_connection(-1);
+  counters_.open.fetch_sub(1, std::memory_order_relaxed);
+  if (auto gone = std::exchange(on_gone_, nullptr)) gone(*this);
+}
+
+void Connection::count_refused() {
+  if (std::exchange(refused_, true)) return;
+  counters_.refused.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace holdfast::net

@@ -1,0 +1,123 @@
+// A TCP connection on its I/O thread: sockets, TLS, and the order of reading, writing and closing. What the bytes mean is
+// the Protocol's business.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/io_thread.h"
+#include "net/peer_info.h"
+#include "net/tls.h"
+
+namespace holdfast::net {
+
+// Shared by the connections of a listener or client. Written on I/O threads, read from anywhere.
+struct TrafficCounters {
+  std::atomic<uint64_t> bytes_in{0}, bytes_out{0};
+  std::atomic<uint64_t> accepted{0}, open{0}, refused{0};
+  std::atomic<int64_t> calls_open{0}, request_bytes_held{0}, response_bytes_held{0};
+};
+
+// What speaks over a connection. Called on its I/O thread only.
+class Protocol {
+ public:
+  virtual ~Protocol() = default;
+  virtual void on_input(std::string_view bytes) = 0;
+  // Appends about `limit` bytes of what waits to be written. True when more is left that could be written now.
+  virtual bool produce(std::string& out, size_t limit) = 0;
+  // No more input or output will ever be wanted: write what was produced, then close.
+  virtual bool finished() const = 0;
+  // False stops reading; after a change call Connection::flush_soon().
+  virtual bool wants_input() const { return true; }
+  // The peer sends no more, and all output was written. True: keep the connection for output that is still to come.
+  // Asked again after each flush.
+  virtual bool on_end_of_input() { return false; }
+  // Graceful stop: take no new work, become finished() when the present work is done.
+  virtual void drain() = 0;
+  // The connection is gone. Called once, last, and never from inside another method.
+  virtual void on_closed() = 0;
+};
+
+class Connection final : public Flushable, public std::enable_shared_from_this<Connection> {
+ public:
+  // `on_gone` runs when the connection is closed for good (on the I/O thread). `counters` must outlive the connection.
+  struct Wiring {
+    IoThread& thread;
+    TrafficCounters& counters;
+    std::function<void(Connection&)> on_gone;
+  };
+  Connection(Wiring wiring, boost::asio::ip::tcp::socket socket);
+  ~Connection() override;
+
+  // Put TLS between socket and protocol; before start().
+  void use_tls(std::shared_ptr<TlsContext> context, env::Duration handshake_timeout);
+  // Chooses by the first byte: a TLS handshake record gets TLS, anything else is handed on as it is.
+  void allow_tls(std::shared_ptr<TlsContext> context, env::Duration handshake_timeout);
+  void start(std::unique_ptr<Protocol> protocol);
+  // From inside the present protocol's on_input(): it is destroyed when that returns, and `next` gets `bytes`.
+  void replace_protocol(std::unique_ptr<Protocol> next, std::string bytes);
+
+  // Writes at the end of the loop's turn; also where finished() and wants_input() are looked at again.
+  void flush_soon() { thread_.flush_later(*this); }
+  void flush() override;
+  // Closes at once, from outside the protocol's methods. Keeps `this` alive until it returns.
+  void close_now();
+  void drain() {
+    if (protocol_) protocol_->drain();
+    flush_soon();
+  }
+  // Counts the connection as one that we closed for the peer's fault.
+  void count_refused();
+
+  IoThread& thread() { return thread_; }
+  TrafficCounters& counters() { return counters_; }
+  const std::shared_ptr<const PeerInfo>& peer() const { return peer_; }
+  bool tls() const { return tls_ != nullptr; }
+  bool closed() const { return closed_; }
+  size_t index_in_owner = 0;  // for the owner's list
+
+ private:
+  enum class TlsChoice : uint8_t { plain, decided, by_first_byte };
+
+  void start_reading();
+  void on_readable();
+  void receive(std::string_view bytes);
+  void receive_plain(std::string_view bytes);
+  void input_ended();
+  // False when the connection was closed.
+  bool write_out(bool& more);
+  bool send_now(std::string_view bytes);
+  void wait_writable();
+  void begin_linger();
+  void arm_handshake_timer();
+
+  IoThread& thread_;
+  TrafficCounters& counters_;
+  std::function<void(Connection&)> on_gone_;
+  boost::asio::ip::tcp::socket socket_;
+  std::shared_ptr<const PeerInfo> peer_;  // shared with the calls, which may outlive the connection
+  std::unique_ptr<Protocol> protocol_;
+  std::unique_ptr<Protocol> replaced_;
+  std::shared_ptr<TlsContext> tls_context_;  // shared with the listener's other connections
+  std::unique_ptr<TlsFilter> tls_;
+  TlsChoice tls_choice_ = TlsChoice::plain;
+  env::Duration handshake_timeout_{};
+  env::TimerId timer_ = 0;  // handshake, later linger
+  std::string unsent_;      // what the socket would not take; at most one turn's output
+  size_t unsent_offset_ = 0;
+  size_t linger_budget_ = 0;
+  bool reading_ = false;
+  bool input_ended_ = false;
+  bool lingering_ = false;
+  bool failed_ = false;  // close at the next flush
+  bool closed_ = false;
+  bool refused_ = false;
+};
+
+}  // namespace holdfast::net

@@ -1,0 +1,676 @@
+#include "net/grpc_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "net/call_pool.h"
+#include "net/http2_http_stream.h"
+#include "net/http2_session.h"
+
+namespace holdfast::net {
+namespace {
+
+using absl::StatusCode;
+
+// An outbox that was once long does not keep its vector for the next call.
+constexpr size_t kOutboxSlotsKept = 64;
+// Memory of a paused stream's body that is kept.
+constexpr size_t kWaitingKept = 4096;
+
+constexpr std::array<std::string_view, 17> kCodeTexts = {"0", "1",  "2",  "3",  "4",  "5",
+                                                         "6", "7",  "8",  "9",  "10", "11",
+                                                         "12", "13", "14", "15", "16"};
+
+std::string_view code_text(StatusCode code) {
+  auto value = static_cast<size_t>(code);
+  return value < kCodeTexts.size() ? kCodeTexts[value] : kCodeTexts[2];
+}
+
+uint8_t* bytes_of(std::string_view text) {
+  return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+}
+
+// For texts that live as long as the program.
+nghttp2_nv fixed(std::string_view name, std::string_view value) {
+  return {bytes_of(name), bytes_of(value), name.size(), value.size(),
+          NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+// Values that differ from call to call would only push useful ones out of the compression table.
+nghttp2_nv varying(std::string_view name, std::string_view value) {
+  return {bytes_of(name), bytes_of(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NO_INDEX};
+}
+
+// At most this many header fields of its own in an answer; more are dropped.
+constexpr size_t kExtraFields = 32;
+
+class FieldList {
+ public:
+  void add(nghttp2_nv field) {
+    if (size_ < fields_.size()) fields_[size_++] = field;
+  }
+  void add(const std::string& name, const std::string& value) {
+    if (name.ends_with("-bin")) {
+      encoded_.push_back(std::make_unique<std::string>(encode_base64(value)));
+      add(varying(name, *encoded_.back()));
+    } else {
+      add(varying(name, value));
+    }
+  }
+  const nghttp2_nv* data() const { return fields_.data(); }
+  size_t size() const { return size_; }
+
+ private:
+  std::array<nghttp2_nv, kExtraFields> fields_;
+  size_t size_ = 0;
+  std::vector<std::unique_ptr<std::string>> encoded_;
+};
+
+absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
+
+}  // namespace
+
+GrpcStream::GrpcStream(Http2Session& session) : session_(session) {}
+GrpcStream::~GrpcStream() = default;
+
+void GrpcStream::begin(int32_t id) {
+  id_ = id;
+  path_.clear();
+  method_text_.clear();
+  content_type_.clear();
+  encoding_.clear();
+  timeout_.clear();
+  fields_.clear();
+  header_bytes_ = 0;
+  deadline_.reset();
+  method_ = nullptr;
+  waiting_.clear();
+  single_request_.clear();
+  has_single_request_ = has_binary_ = input_done_ = half_closed_ = end_delivered_ = paused_ = false;
+  answer_ = Answer::none;
+  output_deferred_ = finishing_ = above_low_water_ = false;
+  outbox_.clear();
+  outbox_first_ = first_offset_ = outbox_bytes_ = announced_ = 0;
+  dropped_ = false;
+  status_ = absl::OkStatus();
+  headers_.clear();
+  trailers_.clear();
+  request_bytes_ = 0;
+  summary_ = {};
+}
+
+void GrpcStream::on_header(std::string_view name, std::string_view value) {
+  // RFC 9113 10.5.1: the size of a list counts 32 bytes a field.
+  header_bytes_ += name.size() + value.size() + 32;
+  if (header_bytes_ > session_.grpc_options().max_header_list_bytes) return;
+  if (name.starts_with(':')) {
+    on_pseudo_header(name, value);
+    return;
+  }
+  if (name == "content-type") content_type_ = value;
+  if (name == "grpc-timeout") timeout_ = value;
+  if (name == "grpc-encoding") encoding_ = value;
+  if (name.ends_with("-bin")) has_binary_ = true;
+  fields_.add(name, value);
+}
+
+void GrpcStream::on_pseudo_header(std::string_view name, std::string_view value) {
+  if (name == ":path") {
+    path_ = value;
+  } else if (name == ":method") {
+    method_text_ = value;
+  } else if (name == ":authority") {
+    fields_.add(name, value);
+  }
+}
+
+void GrpcStream::on_headers_done() {
+  arrived_ = session_.thread().now();
+  if (header_bytes_ > session_.grpc_options().max_header_list_bytes) {
+    input_done_ = true;
+    session_.reset_stream(id_, NGHTTP2_FRAME_SIZE_ERROR);  // as grpc-go
+    return;
+  }
+  bool grpc = is_grpc_content_type(content_type_) && session_.grpc_ != nullptr;
+  if (!grpc && session_.http_ && session_.requests_ == ListenerOptions::Http2Requests::all) {
+    http_ = std::make_unique<Http2HttpStream>(session_, id_);
+    http_->on_head(method_text_, path_, fields_);
+    return;
+  }
+  int http_status = 200;
+  absl::Status bad = check_request(http_status);
+  if (!bad.ok()) {
+    refuse(http_status, bad);
+    return;
+  }
+  start_grpc();
+}
+
+// In grpc-go's order: content type, malformed headers, method, deadline, path, encoding.
+absl::Status GrpcStream::check_request(int& http_status) {
+  if (!is_grpc_content_type(content_type_) || session_.grpc_ == nullptr) {
+    http_status = 415;
+    return status(StatusCode::kInvalidArgument, fmt::format("invalid gRPC request content-type {}",
+                                                            go_quote(content_type_)));
+  }
+  http_status = 400;
+  if (!timeout_.empty()) {
+    auto timeout = parse_grpc_timeout(timeout_);
+    if (!timeout.ok())
+      return status(StatusCode::kInternal,
+                    fmt::format("malformed grpc-timeout: {}", message(timeout.status())));
+    constexpr env::Duration kForever = std::chrono::hours(24 * 365 * 100);
+    deadline_ = arrived_ + std::min(*timeout, kForever);
+  }
+  absl::Status binary;
+  if (has_binary_ && !decode_binary_headers(binary)) return binary;
+  if (method_text_ != "POST") {
+    http_status = 405;
+    return status(StatusCode::kInternal,
+                  fmt::format("Received a HEADERS frame with :method {} which should be POST",
+                              go_quote(method_text_)));
+  }
+  http_status = 200;
+  if (deadline_ && *deadline_ <= arrived_)
+    return status(StatusCode::kDeadlineExceeded, "context deadline exceeded");
+  method_ = session_.grpc_->find(path_);
+  if (method_ == nullptr) return session_.grpc_->unknown_method(path_);
+  if (!encoding_.empty() && encoding_ != "identity")
+    return status(StatusCode::kUnimplemented,
+                  fmt::format("grpc: Decompressor is not installed for grpc-encoding {}",
+                              go_quote(encoding_)));
+  return absl::OkStatus();
+}
+
+bool GrpcStream::decode_binary_headers(absl::Status& error) {
+  HeaderFields decoded;
+  for (size_t i = 0; i < fields_.fields.size(); ++i) {
+    std::string_view name = fields_.name(i), value = fields_.value(i);
+    if (!name.ends_with("-bin")) {
+      decoded.add(name, value);
+      continue;
+    }
+    auto bytes = decode_base64(value);
+    if (!bytes) {
+      error = status(StatusCode::kInternal,
+                     fmt::format("malformed binary metadata {} in header {}: illegal base64 data",
+                                 go_quote(value), go_quote(name)));
+      return false;
+    }
+    decoded.add(name, *bytes);
+  }
+  fields_ = std::move(decoded);
+  return true;
+}
+
+void GrpcStream::start_grpc() {
+  reader_.reset(session_.grpc_options().max_receive_message_bytes, encoding_);
+  if (deadline_) start_deadline();
+  if (method_->info.kind != MethodKind::unary) start_stream_call();
+}
+
+void GrpcStream::start_deadline() {
+  deadline_timer_ = session_.thread().post_at(*deadline_, [this] {
+    deadline_timer_ = 0;
+    give_up(status(StatusCode::kDeadlineExceeded, "context deadline exceeded"));
+  });
+}
+
+void GrpcStream::drop_input() {
+  reader_.reset(0, {});
+  account();
+}
+
+void GrpcStream::give_up(const absl::Status& reason) {
+  if (call()) {
+    cancel_call(reason, Tell::client);
+  } else if (!finishing_) {
+    end_answer(reason);
+  }
+}
+
+void GrpcStream::set_up_call(Call& call) {
+  call.method_ = &method_->info;
+  call.thread_ = &session_.thread();
+  call.peer_ = session_.connection_.peer();
+  call.deadline_ = deadline_;
+  call.started_at_ = arrived_;
+  std::swap(call.fields_, fields_);
+  call.stream_ = this;
+  if (auto* observer = session_.grpc_->observer()) observer->call_started(method_->info);
+}
+
+void GrpcStream::start_stream_call() {
+  stream_call_ = StreamCallRef(CallPool<StreamCall>::take());
+  StreamCallRef handle = stream_call_;
+  set_up_call(*handle);
+  auto session = method_->stream(handle);
+  if (handle->done()) {
+    if (session) session_.graveyard_.push_back(std::move(session));
+    return;
+  }
+  CHECK(session != nullptr, "{}: no session and no answer", method_->info.path);
+  stream_session_ = std::move(session);
+}
+
+void GrpcStream::start_unary_call() {
+  unary_ = CallPool<UnaryCall>::take();
+  reader_.take_message(unary_->request_);
+  request_bytes_ = unary_->request_.size();
+  input_done_ = true;
+  set_up_call(*unary_);
+  summary_.messages_received = 1;
+  summary_.bytes_received = request_bytes_;
+  if (auto* observer = session_.grpc_->observer())
+    observer->message_received(method_->info, request_bytes_);
+  account();
+  method_->unary(UnaryCallRef(unary_));
+}
+
+void GrpcStream::on_data(std::string_view bytes) {
+  if (http_) {
+    http_->on_data(bytes);
+  } else if (input_done_ || method_ == nullptr) {
+    return;
+  } else if (holds_window()) {
+    waiting_.append(bytes);
+    account();
+  } else {
+    feed(bytes);
+    account();
+  }
+}
+
+void GrpcStream::feed(std::string_view bytes) {
+  while (!bytes.empty() && !input_done_ && !paused_) {
+    switch (reader_.consume(bytes)) {
+      case MessageReader::Event::need_more:
+        break;
+      case MessageReader::Event::message:
+        deliver_message();
+        break;
+      case MessageReader::Event::failed:
+        give_up(reader_.error());
+        return;
+    }
+  }
+  if (paused_ && !input_done_) waiting_.append(bytes);
+}
+
+void GrpcStream::deliver_message() {
+  if (method_->info.kind == MethodKind::unary) {
+    start_unary_call();
+    return;
+  }
+  if (method_->info.kind == MethodKind::server_stream) {
+    // grpc-go hands the request over when it knows that no second one follows.
+    if (has_single_request_) {
+      input_done_ = true;
+      cancel_call(status(StatusCode::kInternal,
+                         "cardinality violation: received multiple request messages for "
+                         "non-client-streaming RPC"),
+                  Tell::client);
+      return;
+    }
+    has_single_request_ = true;
+    reader_.take_message(single_request_);
+    return;
+  }
+  std::string_view message = reader_.message();
+  ++summary_.messages_received;
+  summary_.bytes_received += message.size();
+  if (auto* observer = session_.grpc_->observer())
+    observer->message_received(method_->info, message.size());
+  stream_session_->on_message(message);
+}
+
+void GrpcStream::on_end_of_input() {
+  half_closed_ = true;
+  if (http_) {
+    http_->on_end();
+  } else if (!input_done_ && method_ != nullptr && !holds_window()) {
+    deliver_end();
+    account();
+  }
+}
+
+void GrpcStream::deliver_end() {
+  if (std::exchange(end_delivered_, true)) return;
+  bool cut = reader_.inside_message();
+  if (method_->info.kind == MethodKind::unary) {
+    input_done_ = true;
+    end_answer(status(StatusCode::kUnknown, cut ? "unexpected EOF" : "EOF"));
+    return;
+  }
+  bool missing = method_->info.kind == MethodKind::server_stream && !has_single_request_;
+  if (cut || missing) {
+    input_done_ = true;
+    cancel_call(status(StatusCode::kInternal,
+                       cut ? "unexpected EOF"
+                           : "cardinality violation: received no request message from "
+                             "non-client-streaming RPC"),
+                Tell::client);
+    return;
+  }
+  if (method_->info.kind == MethodKind::server_stream) {
+    std::string request = std::move(single_request_);
+    ++summary_.messages_received;
+    summary_.bytes_received += request.size();
+    if (auto* observer = session_.grpc_->observer())
+      observer->message_received(method_->info, request.size());
+    stream_session_->on_message(request);
+  }
+  if (stream_session_) stream_session_->on_half_close();
+}
+
+void GrpcStream::pause() { paused_ = true; }
+
+void GrpcStream::resume() {
+  if (!std::exchange(paused_, false)) return;
+  session_.thread().post([call = stream_call_] {
+    if (call->stream_) call->stream_->deliver_waiting();
+  });
+}
+
+void GrpcStream::deliver_waiting() {
+  if (paused_) return;
+  std::string bytes = std::exchange(waiting_, {});
+  size_t size = bytes.size();
+  feed(bytes);
+  session_.give_window(id_, size - waiting_.size());
+  if (half_closed_ && !input_done_ && !holds_window()) deliver_end();
+  account();
+  session_.flush_soon();
+}
+
+void GrpcStream::on_closed() {
+  if (http_) {
+    http_->on_closed();
+    http_.reset();
+  }
+  if (call()) cancel_call(status(StatusCode::kCancelled, "context canceled"), Tell::nobody);
+  session_.thread().cancel(std::exchange(deadline_timer_, 0));
+  input_done_ = true;
+  announced_ = 0;
+  drop_outbox();
+  if (outbox_.capacity() > kOutboxSlotsKept) outbox_ = {};
+  if (waiting_.capacity() > kWaitingKept) waiting_ = {};
+  waiting_.clear();
+  single_request_ = {};
+  request_bytes_ = 0;
+  reader_.reset(0, {});
+  account();
+}
+
+void GrpcStream::cancel_call(const absl::Status& reason, Tell tell) {
+  if (unary_ != nullptr) {
+    UnaryCall* call = unary_;
+    bool held = call->try_retain();
+    call->cancel_reason_ = reason;
+    call->cancelled_.store(true, std::memory_order_release);
+    Task hook = std::exchange(call->cancel_hook_, {});
+    end_call(*call, reason.code());
+    if (held && hook) hook();
+    if (held) call->release();
+  } else {
+    StreamCallRef call = stream_call_;
+    call->cancel_reason_ = reason;
+    call->cancelled_.store(true, std::memory_order_release);
+    Task hook = std::exchange(call->cancel_hook_, {});
+    StreamSession* session = stream_session_.get();
+    end_call(*call, reason.code());
+    if (hook) hook();
+    if (session) session->on_cancel(reason);
+  }
+  if (tell == Tell::client) end_answer(reason);
+}
+
+// The handler is done with the call, or the call with the handler.
+void GrpcStream::end_call(Call& call, absl::StatusCode code) {
+  call.done_ = true;
+  call.stream_ = nullptr;
+  call.cancel_hook_ = Task();
+  headers_.swap(call.headers_);
+  trailers_.swap(call.trailers_);
+  session_.thread().cancel(std::exchange(deadline_timer_, 0));
+  input_done_ = true;
+  if (auto* observer = session_.grpc_->observer()) {
+    summary_.code = code;
+    summary_.duration = session_.thread().now() - arrived_;
+    observer->call_handled(call, summary_);
+  }
+  bury_session();
+  unary_ = nullptr;
+  stream_call_ = StreamCallRef();
+}
+
+// Its methods may be on the stack right now.
+void GrpcStream::bury_session() {
+  if (stream_session_) session_.graveyard_.push_back(std::move(stream_session_));
+}
+
+void GrpcStream::finish_unary(OutMessage message) {
+  size_t size = message.size();
+  size_t limit = session_.grpc_options().max_send_message_bytes;
+  if (size > limit) {
+    finish_call(status(
+        StatusCode::kResourceExhausted,
+        fmt::format("grpc: trying to send message larger than max ({} vs. {})", size, limit)));
+    return;
+  }
+  summary_.messages_sent = 1;
+  summary_.bytes_sent = size;
+  if (auto* observer = session_.grpc_->observer()) observer->message_sent(method_->info, size);
+  end_call(*unary_, StatusCode::kOk);
+  push(std::move(message));
+  finishing_ = true;
+  submit_headers();
+  account();
+}
+
+void GrpcStream::finish_call(const absl::Status& status) {
+  end_call(*call(), status.code());
+  finishing_ = true;
+  status_ = status;
+  if (answer_ == Answer::none && outbox_bytes_ == 0 && headers_.empty()) {
+    refuse(200, status);
+  } else if (answer_ == Answer::none) {
+    submit_headers();
+  } else {
+    resume_output();
+  }
+  account();
+}
+
+// The answer ends now, whatever was still to be sent.
+void GrpcStream::end_answer(const absl::Status& status) {
+  input_done_ = true;
+  drop_outbox();
+  if (answer_ == Answer::none) {
+    refuse(200, status);
+    return;
+  }
+  if (answer_ == Answer::ended) return;
+  finishing_ = true;
+  status_ = status;
+  if (nghttp2_session_get_stream_remote_window_size(session_.session_, id_) <= 0) {
+    session_.reset_stream(id_, NGHTTP2_CANCEL);  // trailers wait behind DATA, which waits for window
+  } else {
+    resume_output();
+  }
+}
+
+void GrpcStream::write_message(OutMessage message) {
+  size_t size = message.size();
+  ++summary_.messages_sent;
+  summary_.bytes_sent += size;
+  if (auto* observer = session_.grpc_->observer()) observer->message_sent(method_->info, size);
+  push(std::move(message));
+  if (answer_ == Answer::none) {
+    send_headers();
+  } else {
+    resume_output();
+  }
+  account();
+}
+
+void GrpcStream::send_headers() {
+  if (answer_ != Answer::none) return;
+  headers_.swap(stream_call_->headers_);
+  submit_headers();
+}
+
+void GrpcStream::push(OutMessage message) {
+  outbox_.emplace_back();
+  Outgoing& last = outbox_.back();
+  write_message_prefix(last.prefix, message.size());
+  last.message = std::move(message);
+  outbox_bytes_ += last.size();
+  if (stream_call_) stream_call_->outbox_bytes_ = outbox_bytes_;
+  if (outbox_bytes_ > session_.grpc_options().outbox_low_water_bytes) above_low_water_ = true;
+}
+
+void GrpcStream::drop_outbox() {
+  if (announced_ != 0) {
+    outbox_bytes_ = announced_;
+    dropped_ = true;
+    return;
+  }
+  outbox_.clear();
+  outbox_first_ = first_offset_ = outbox_bytes_ = 0;
+}
+
+void GrpcStream::resume_output() {
+  session_.flush_soon();
+  if (std::exchange(output_deferred_, false)) nghttp2_session_resume_data(session_.session_, id_);
+}
+
+void GrpcStream::submit_headers() {
+  FieldList fields;
+  fields.add(fixed(":status", "200"));
+  if (content_type_ == "application/grpc" || !content_type_.starts_with("application/grpc+")) {
+    fields.add(fixed("content-type", "application/grpc"));
+  } else {
+    fields.add(varying("content-type", content_type_));
+  }
+  for (const auto& field : headers_) fields.add(field.name, field.value);
+  nghttp2_data_provider provider;
+  provider.source.ptr = this;
+  provider.read_callback = [](nghttp2_session*, int32_t, uint8_t*, size_t max, uint32_t* flags,
+                              nghttp2_data_source* source, void*) -> ssize_t {
+    return static_cast<GrpcStream*>(source->ptr)->produce(max, flags);
+  };
+  answer_ = Answer::headers_sent;
+  nghttp2_submit_response(session_.session_, id_, fields.data(), fields.size(), &provider);
+  session_.flush_soon();
+}
+
+// An answer of one HEADERS frame ("trailers-only").
+void GrpcStream::refuse(int http_status, const absl::Status& status) {
+  FieldList fields;
+  std::string text = http_status == 200 ? std::string() : std::to_string(http_status);
+  fields.add(http_status == 200 ? fixed(":status", "200") : varying(":status", text));
+  fields.add(fixed("content-type", "application/grpc"));
+  fields.add(fixed("grpc-status", code_text(status.code())));
+  std::string encoded = percent_encode(message(status));
+  fields.add(varying("grpc-message", encoded));
+  for (const auto& field : trailers_) fields.add(field.name, field.value);
+  answer_ = Answer::ended;
+  input_done_ = finishing_ = true;
+  session_.thread().cancel(std::exchange(deadline_timer_, 0));
+  nghttp2_submit_response(session_.session_, id_, fields.data(), fields.size(), nullptr);
+  session_.flush_soon();
+}
+
+void GrpcStream::submit_trailers() {
+  FieldList fields;
+  fields.add(fixed("grpc-status", code_text(status_.code())));
+  std::string encoded;
+  if (!status_.ok()) {
+    encoded = percent_encode(message(status_));
+    fields.add(varying("grpc-message", encoded));
+  }
+  for (const auto& field : trailers_) fields.add(field.name, field.value);
+  answer_ = Answer::ended;
+  nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
+}
+
+ssize_t GrpcStream::produce(size_t max, uint32_t* flags) {
+  size_t size = std::min(max, outbox_bytes_);
+  if (size == outbox_bytes_ && finishing_) {
+    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    submit_trailers();
+  }
+  if (size != 0) {
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    announced_ = size;
+  } else if (!finishing_) {
+    output_deferred_ = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  return static_cast<ssize_t>(size);
+}
+
+void GrpcStream::write_frame(const uint8_t* frame_header, size_t size, std::string& out) {
+  out.append(reinterpret_cast<const char*>(frame_header), 9);
+  size_t left = size;
+  while (left != 0) {
+    Outgoing& first = outbox_[outbox_first_];
+    size_t offset = first_offset_;
+    for (std::string_view part : {std::string_view(first.prefix, sizeof first.prefix),
+                                  std::string_view(first.message.head), first.message.tail.view()}) {
+      if (offset >= part.size()) {
+        offset -= part.size();
+        continue;
+      }
+      std::string_view piece = part.substr(offset, left);
+      out.append(piece);
+      left -= piece.size();
+      first_offset_ += piece.size();
+      offset = 0;
+      if (left == 0) break;
+    }
+    if (first_offset_ == first.size()) {
+      first.message = {};
+      ++outbox_first_;
+      first_offset_ = 0;
+    }
+  }
+  outbox_bytes_ -= size;
+  announced_ = 0;
+  if (dropped_ || outbox_first_ == outbox_.size()) {
+    dropped_ = false;
+    drop_outbox();
+  } else if (outbox_first_ > kOutboxSlotsKept && outbox_first_ * 2 > outbox_.size()) {
+    outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<ptrdiff_t>(outbox_first_));
+    outbox_first_ = 0;
+  }
+  account();
+  if (!stream_call_) return;
+  stream_call_->outbox_bytes_ = outbox_bytes_;
+  if (above_low_water_ && outbox_bytes_ <= session_.grpc_options().outbox_low_water_bytes) {
+    above_low_water_ = false;
+    // Posted: the session may write or finish, and nghttp2 is in the middle of sending.
+    session_.thread().post([call = stream_call_] {
+      if (call->stream_ && call->stream_->stream_session_) call->stream_->stream_session_->on_drained();
+    });
+  }
+}
+
+void GrpcStream::account() {
+  size_t incomplete = reader_.buffered_bytes();
+  size_t complete = waiting_.size() + single_request_.size() + request_bytes_;
+  session_.incomplete_bytes_ += incomplete - accounted_incomplete_;
+  session_.complete_bytes_ += complete - accounted_complete_;
+  session_.outgoing_bytes_ += outbox_bytes_ - accounted_out_;
+  accounted_incomplete_ = incomplete;
+  accounted_complete_ = complete;
+  accounted_out_ = outbox_bytes_;
+}
+
+}  // namespace holdfast::net
