@@ -1,0 +1,81 @@
+#include <string>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "rpc/rpc.h"
+
+namespace holdfast::rpc {
+
+namespace {
+
+struct Method {
+  const char* path;
+  net::MethodKind kind;
+};
+constexpr net::MethodKind kUnary = net::MethodKind::unary;
+constexpr net::MethodKind kServerStream = net::MethodKind::server_stream;
+constexpr net::MethodKind kBidiStream = net::MethodKind::bidi_stream;
+
+// GEN-01: everything on etcd's client port that has no service of ours yet.
+constexpr Method kMethods[] = {
+    {"/etcdserverpb.Watch/Watch", kBidiStream},
+    {"/etcdserverpb.Lease/LeaseKeepAlive", kBidiStream},
+    {"/etcdserverpb.Lease/LeaseTimeToLive", kUnary},
+    {"/etcdserverpb.Lease/LeaseLeases", kUnary},
+    {"/etcdserverpb.Cluster/MemberAdd", kUnary},
+    {"/etcdserverpb.Cluster/MemberRemove", kUnary},
+    {"/etcdserverpb.Cluster/MemberUpdate", kUnary},
+    {"/etcdserverpb.Cluster/MemberPromote", kUnary},
+    {"/etcdserverpb.Maintenance/Snapshot", kServerStream},
+    {"/etcdserverpb.Maintenance/MoveLeader", kUnary},
+    {"/etcdserverpb.Maintenance/Downgrade", kUnary},
+    {"/etcdserverpb.Auth/AuthEnable", kUnary},
+    {"/etcdserverpb.Auth/AuthDisable", kUnary},
+    {"/etcdserverpb.Auth/AuthStatus", kUnary},
+    {"/etcdserverpb.Auth/Authenticate", kUnary},
+    {"/etcdserverpb.Auth/UserAdd", kUnary},
+    {"/etcdserverpb.Auth/UserGet", kUnary},
+    {"/etcdserverpb.Auth/UserList", kUnary},
+    {"/etcdserverpb.Auth/UserDelete", kUnary},
+    {"/etcdserverpb.Auth/UserChangePassword", kUnary},
+    {"/etcdserverpb.Auth/UserGrantRole", kUnary},
+    {"/etcdserverpb.Auth/UserRevokeRole", kUnary},
+    {"/etcdserverpb.Auth/RoleAdd", kUnary},
+    {"/etcdserverpb.Auth/RoleGet", kUnary},
+    {"/etcdserverpb.Auth/RoleList", kUnary},
+    {"/etcdserverpb.Auth/RoleDelete", kUnary},
+    {"/etcdserverpb.Auth/RoleGrantPermission", kUnary},
+    {"/etcdserverpb.Auth/RoleRevokePermission", kUnary},
+    {"/v3lockpb.Lock/Lock", kUnary},
+    {"/v3lockpb.Lock/Unlock", kUnary},
+    {"/v3electionpb.Election/Campaign", kUnary},
+    {"/v3electionpb.Election/Proclaim", kUnary},
+    {"/v3electionpb.Election/Leader", kUnary},
+    {"/v3electionpb.Election/Observe", kServerStream},
+    {"/v3electionpb.Election/Resign", kUnary},
+};
+
+absl::Status not_built(const net::Call& call) {
+  return make_status(absl::StatusCode::kUnimplemented,
+                     fmt::format("holdfast: {} is not implemented yet", call.method().path));
+}
+
+}  // namespace
+
+void register_unbuilt(net::GrpcServer& server) {
+  for (const Method& method : kMethods) {
+    if (server.find(method.path) != nullptr) continue;
+    if (method.kind == kUnary) {
+      server.register_unary(method.path,
+                            [](net::UnaryCallRef call) { call->finish(not_built(*call)); });
+      continue;
+    }
+    server.register_stream(method.path, method.kind,
+                           [](net::StreamCallRef call) -> std::unique_ptr<net::StreamSession> {
+                             call->finish(not_built(*call));
+                             return nullptr;
+                           });
+  }
+}
+
+}  // namespace holdfast::rpc
