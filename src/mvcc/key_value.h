@@ -43,8 +43,8 @@ struct KeyValueView {
 
 // Size of the stored form of `kv` (its `encoded` is ignored).
 size_t encoded_size(const KeyValueView& kv);
-// Writes exactly encoded_size(kv) bytes.
-void encode(const KeyValueView& kv, char* to);
+// Writes exactly encoded_size(kv) bytes; returns the same pair with its bytes there.
+KeyValueView encode(const KeyValueView& kv, char* to);
 std::string encode(const KeyValueView& kv);
 
 // Points into `bytes`. False if malformed; unknown fields are skipped.
