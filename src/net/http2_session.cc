@@ -65,15 +65,17 @@ struct Http2Session::Callbacks {
   static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
 
   static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    self(user).headers_pending_ = true;
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) self(user).open_stream(frame->hd.stream_id);
+    Http2Session& session = self(user);
+    session.headers_pending_ = true;
+    // Trailers of a request mean nothing in gRPC.
+    session.pending_stream_ = frame->headers.cat == NGHTTP2_HCAT_REQUEST
+                                  ? &session.open_stream(frame->hd.stream_id)
+                                  : nullptr;
     return 0;
   }
-  static int header(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
+  static int header(nghttp2_session*, const nghttp2_frame*, const uint8_t* name,
                     size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* user) {
-    // Trailers of a request mean nothing in gRPC.
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    if (GrpcStream* stream = self(user).stream(frame->hd.stream_id))
+    if (GrpcStream* stream = self(user).pending_stream_)
       stream->on_header(view(name, name_size), view(value, value_size));
     return 0;
   }
@@ -130,7 +132,7 @@ Http2Session::Http2Session(const Wiring& wiring)
   const GrpcOptions& options = grpc_options();
   nghttp2_option_set_stream_reset_rate_limit(option, options.reset_burst,
                                              options.reset_rate_per_second);
-  int result = nghttp2_session_server_new2(&session_, callbacks, this, option);
+  int result = nghttp2_session_server_new3(&session_, callbacks, this, option, memory_.allocator());
   CHECK(result == 0, "nghttp2: {}", nghttp2_strerror(result));
   nghttp2_option_del(option);
   nghttp2_session_callbacks_del(callbacks);
@@ -218,6 +220,7 @@ void Http2Session::stream_closed(GrpcStream& stream) {
   streams_[index]->index_in_session = index;
   streams_.pop_back();
   std::unique_ptr<GrpcStream> owned(&stream);
+  if (pending_stream_ == &stream) pending_stream_ = nullptr;
   stream.on_closed();
   give_connection_window();
   if (spare_.size() < kSpareStreams) spare_.push_back(std::move(owned));

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/block_cache.h"
 #include "net/connection.h"
 #include "net/grpc_server.h"
 #include "net/grpc_stream.h"
@@ -85,6 +86,7 @@ class Http2Session final : public Protocol {
   HttpHandler* const http_;
   const HttpOptions& http_options_;
   const ListenerOptions::Http2Requests requests_;
+  BlockCache memory_;
   nghttp2_session* session_ = nullptr;
   std::vector<GrpcStream*> streams_;                // open, in no order that matters
   std::vector<std::unique_ptr<GrpcStream>> spare_;  // for reuse
@@ -118,6 +120,7 @@ class Http2Session final : public Protocol {
   env::TimerId goaway_timer_ = 0;
   // A header block that has begun and not ended; nothing else may come before its end.
   bool headers_pending_ = false;
+  GrpcStream* pending_stream_ = nullptr;  // whose block it is; null for trailers
   env::TimerId headers_timer_ = 0;
 };
 
