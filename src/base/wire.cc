@@ -41,14 +41,16 @@ bool consume_varint(std::string_view& input, uint64_t& v) {
 bool Reader::read_varint(uint64_t& v) { return consume_varint(rest_, v) || fail(); }
 
 bool Reader::next(Field& field) {
-  if (!ok_ || rest_.empty()) return false;
-  uint64_t key;
-  if (!read_varint(key)) return false;
-  if (key >> 32 != 0 || key >> 3 == 0) return fail();
-  field.number = static_cast<uint32_t>(key >> 3);
-  field.type = static_cast<Type>(key & 7);
-  if (field.type == Type::group_begin) return skip_group(field.number) && next(field);
-  return read_value(field);
+  while (ok_ && !rest_.empty()) {
+    uint64_t key;
+    if (!read_varint(key)) return false;
+    if (key >> 32 != 0 || key >> 3 == 0) return fail();
+    field.number = static_cast<uint32_t>(key >> 3);
+    field.type = static_cast<Type>(key & 7);
+    if (field.type != Type::group_begin) return read_value(field);
+    if (!skip_group(field.number)) return false;
+  }
+  return false;
 }
 
 bool Reader::read_value(Field& field) {
