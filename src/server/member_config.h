@@ -62,7 +62,7 @@ struct MemberConfig {
   std::string member_dir() const { return data_dir + "/member"; }
   std::string snap_dir() const { return member_dir() + "/snap"; }
   std::string wal_path() const { return wal_dir.empty() ? member_dir() + "/wal" : wal_dir; }
-  std::string backend_path() const { return snap_dir() + "/db"; }
+  std::string backend_path() const { return snap_dir() + "/holdfast.lmdb"; }
 };
 
 }  // namespace holdfast::server

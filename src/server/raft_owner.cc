@@ -221,7 +221,7 @@ void RaftOwner::publish(const raft::SoftState& state) {
   metrics_.has_leader->set(state.lead != raft::kNone);
   metrics_.is_leader->set(state.state == raft::StateType::leader);
   if (changed) {
-    leader_elected_at_ = executor_.now();
+    if (state.state == raft::StateType::leader) leader_elected_at_ = executor_.now();
     metrics_.leader_changes->increment();
   }
   if (changed) reads_->on_leader_change();

@@ -87,7 +87,7 @@ class RaftOwner : public ReadIndexRequester {
 
   raft::RawNode& node() { return node_; }
   env::Executor& executor() { return executor_; }
-  // Since when this member knows of the present leader; for PUT-10.
+  // When this member last became leader; for PUT-10.
   env::Instant leader_elected_at() const { return leader_elected_at_; }
   // True if the last ticks came on time (LEA-07).
   bool ticks_on_time() const;

@@ -1,0 +1,87 @@
+// The owner of the replicated state: applies committed entries in order and answers who waits for them (steps 9 and 10
+// of the Put path; etcd applyAll, applyEntryNormal, applyConfChange). One executor; the state machine, the store's write
+// side and the backend's are touched on it alone.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "apply/state_machine.h"
+#include "backend/backend.h"
+#include "base/log.h"
+#include "env/executor.h"
+#include "env/metrics.h"
+#include "server/peers.h"
+#include "server/raft_board.h"
+#include "server/raft_owner.h"
+#include "server/wait_table.h"
+
+namespace holdfast::server {
+
+// Told on the apply executor.
+class ApplyListener {
+ public:
+  virtual ~ApplyListener() = default;
+  // After each batch, when everything up to `index` can be read.
+  virtual void on_applied(Index index, Term term) {}
+  // The first entry of a leader's term is applied; `leading` if the leader is this member.
+  virtual void on_first_commit_in_term(bool leading) {}
+  virtual void on_removed_from_cluster() {}
+};
+
+class ApplyOwner : public ApplySink {
+ public:
+  struct Parts {
+    env::Executor& executor;
+    apply::StateMachine& machine;
+    backend::Backend& backend;
+    RaftOwner& raft;
+    ReadIndex& reads;
+    WaitTable& waits;
+    RaftBoard& board;
+    Peers& peers;
+    Logger& log;
+    env::Metrics& metrics;
+  };
+  // `applied`: the raft log's snapshot that it starts from; entries after it are handed in again after a restart, and
+  // those up to the backend's consistent index change nothing (PUT-16).
+  ApplyOwner(Parts parts, MemberId self, Index applied);
+
+  // Called on the executor when a write found no room although the alarm is not raised (PUT-14): raises it through the
+  // log, then runs `answer`, whatever came of it.
+  void on_no_space(std::function<void(Task answer)> raise) { raise_no_space_ = std::move(raise); }
+  void add_listener(ApplyListener& listener) { listeners_.push_back(&listener); }
+  // Thread-safe.
+  void apply(raft::Message order) override;
+  // On the executor.
+  void stop();
+
+ private:
+  struct ConfResult {
+    uint64_t id;
+    std::unique_ptr<apply::Result> result;
+  };
+  void run();
+  void carry_out(raft::Message& order);
+  void apply_entry(const raft::Entry& entry);
+  void apply_normal(const raft::Entry& entry);
+  void apply_conf_change(const raft::Entry& entry);
+  void tell_peers(const apply::ConfChangeOutcome& outcome);
+  void finish(raft::Message order);
+
+  Parts parts_;
+  const MemberId self_;
+  env::Gauge& applied_total_;
+  std::function<void(Task)> raise_no_space_;
+  std::vector<ApplyListener*> listeners_;
+  std::deque<raft::Message> orders_;
+  bool running_ = false;   // a task to go on is queued, or will be when the backend has room
+  bool stopped_ = false;
+  Index applied_;
+  Term applied_term_;
+  std::vector<ConfResult> conf_results_;  // of the order under way
+};
+
+}  // namespace holdfast::server

@@ -1,0 +1,169 @@
+#include "server/bootstrap.h"
+
+#include <algorithm>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "membership/initial_cluster.h"
+#include "wal/record.h"
+#include "wal/snap_file.h"
+
+namespace holdfast::server {
+
+namespace {
+
+absl::Status failed(std::string_view message) {
+  return make_status(absl::StatusCode::kFailedPrecondition, message);
+}
+
+absl::Status with_prefix(std::string_view prefix, const absl::Status& status) {
+  return make_status(status.code(), fmt::format("{}: {}", prefix, message(status)));
+}
+
+// Makes sure that files can be made in the directory, as etcd's fileutil.TouchDirAll does.
+absl::Status touch_directory(env::FileSystem& files, const std::string& path) {
+  if (absl::Status s = files.create_directories(path); !s.ok()) return s;
+  const std::string probe = path + "/.touch";
+  auto file = files.open(probe, env::OpenMode::create_or_open);
+  if (!file.ok()) return file.status();
+  file->reset();
+  return files.remove(probe);
+}
+
+absl::StatusOr<bool> exists(env::FileSystem& files, const std::string& path) {
+  return files.exists(path);
+}
+
+// bbolt's first page: a magic number 16 bytes into the file.
+absl::StatusOr<bool> is_bbolt(env::FileSystem& files, const std::string& path) {
+  auto present = files.exists(path);
+  if (!present.ok() || !*present) return present;
+  auto file = files.open(path, env::OpenMode::read);
+  if (!file.ok()) return file.status();
+  char head[20] = {};
+  auto n = (*file)->read_at(0, head, sizeof head);
+  if (!n.ok()) return n.status();
+  constexpr std::string_view kMagic("\xED\xDA\x0C\xED", 4);
+  return std::string_view(head + 16, 4) == kMagic;
+}
+
+wal::Options wal_options(const MemberConfig& config) {
+  return {.segment_bytes = config.wal_segment_bytes,
+          .fsync = config.unsafe_no_fsync ? wal::Fsync::unsafe_no : wal::Fsync::yes};
+}
+
+}  // namespace
+
+absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Logger& log,
+                                                     const MemberConfig& config) {
+  const auto has_member = exists(files, config.member_dir());
+  const auto has_proxy = exists(files, config.data_dir + "/proxy");
+  if (!has_member.ok())
+    return with_prefix("cannot access data directory", has_member.status());
+  if (has_proxy.ok() && *has_proxy)
+    return failed(*has_member
+                      ? "invalid datadir; both member and proxy directories exist"
+                      : fmt::format("data directory {} belongs to a proxy, which is not supported",
+                                    config.data_dir));
+  if (absl::Status s = touch_directory(files, config.data_dir); !s.ok())
+    return with_prefix("cannot access data directory", s);
+  if (absl::Status s = touch_directory(files, config.member_dir()); !s.ok())
+    return with_prefix("cannot access member directory", s);
+  if (absl::Status s = files.create_directories(config.snap_dir()); !s.ok())
+    return with_prefix("cannot access snapshot directory", s);
+
+  DataDirectory result;
+  auto backend = files.exists(config.backend_path());
+  if (!backend.ok()) return backend.status();
+  result.has_backend = *backend;
+  const std::string bbolt_path = config.snap_dir() + "/db";
+  auto foreign = is_bbolt(files, bbolt_path);
+  if (!foreign.ok()) return foreign.status();
+  if (*foreign && !result.has_backend)
+    return failed(fmt::format(
+        "data directory {} was written by etcd ({} is a bbolt database); this version of holdfast "
+        "cannot take it over yet. Nothing was changed.",
+        config.data_dir, bbolt_path));
+  result.has_log = wal::exists(files, config.wal_path());
+  if (result.has_log && !result.has_backend)
+    return make_status(absl::StatusCode::kDataLoss,
+                       fmt::format("database file ({}) of the backend is missing",
+                                   config.backend_path()));
+  if (!result.has_log && result.has_backend)
+    log.warn("found a backend without a log; the log directory may have been moved or removed",
+             {{"path", config.backend_path()}, {"wal-dir", config.wal_path()}});
+  return result;
+}
+
+absl::StatusOr<Log> found_cluster(const wal::World& world, const MemberConfig& config) {
+  auto members = membership::founding_members(config.initial_cluster, config.initial_cluster_token);
+  if (!members.ok()) return members.status();
+  const auto self = std::find_if(members->begin(), members->end(),
+                                 [&](const auto& m) { return m.name == config.name; });
+  if (self == members->end())
+    return failed(fmt::format("couldn't find local name \"{}\" in the initial cluster configuration",
+                              config.name));
+  std::vector<MemberId> ids;
+  for (const membership::Member& m : *members) ids.push_back(m.id);
+
+  Log log;
+  log.member = self->id;
+  log.cluster = membership::cluster_id(ids);
+  log.founding_members = *members;
+  log.founders = membership::bootstrap_peers(*members);
+  auto wal = wal::Wal::create(world, wal_options(config), config.wal_path(),
+                              wal::encode(wal::Metadata{log.member, log.cluster}));
+  if (!wal.ok()) return with_prefix("failed to create WAL", wal.status());
+  log.wal = *std::move(wal);
+  world.logger.info("starting local member",
+                    {{"local-member-id", log.member}, {"cluster-id", log.cluster}});
+  return log;
+}
+
+absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& config) {
+  const std::string directory = config.wal_path();
+  auto snapshots = wal::valid_snapshot_entries(world, directory);
+  if (!snapshots.ok()) return with_prefix("failed to read WAL", snapshots.status());
+  wal::SnapshotRecord from;
+  if (!snapshots->empty()) {
+    from.index = snapshots->back().index;
+    from.term = snapshots->back().term;
+  }
+  auto opened = wal::Wal::open_repairing(world, wal_options(config), directory, from);
+  if (!opened.ok()) return with_prefix("failed to open WAL", opened.status());
+  auto metadata = wal::decode_metadata(opened->contents.metadata);
+  if (!metadata.ok()) return with_prefix("failed to read WAL metadata", metadata.status());
+
+  Log log;
+  log.member = metadata->node_id;
+  log.cluster = metadata->cluster_id;
+  log.wal = std::move(opened->wal);
+  log.snapshot.index = from.index;
+  log.snapshot.term = from.term;
+  log.contents = std::move(opened->contents);
+  world.logger.info("restarting local member",
+                    {{"cluster-id", log.cluster},
+                     {"local-member-id", log.member},
+                     {"commit-index", log.contents.hard_state.commit},
+                     {"snapshot-index", from.index}});
+  return log;
+}
+
+absl::StatusOr<std::unique_ptr<raft::MemoryStorage>> make_raft_storage(
+    const Log& log, const raft::ConfState& conf_state, Index consistent_index,
+    const std::string& backend_path) {
+  if (consistent_index < log.snapshot.index)
+    return make_status(
+        absl::StatusCode::kDataLoss,
+        fmt::format("database file ({} index {}) does not match with snapshot (index {})",
+                    backend_path, consistent_index.value, log.snapshot.index.value));
+  auto storage = std::make_unique<raft::MemoryStorage>();
+  raft::Snapshot snapshot;
+  snapshot.metadata = {conf_state, log.snapshot.index, log.snapshot.term};
+  CHECK(storage->apply_snapshot(std::move(snapshot)));
+  storage->set_hard_state(log.contents.hard_state);
+  if (!log.contents.entries.empty()) storage->append(log.contents.entries);
+  return storage;
+}
+
+}  // namespace holdfast::server

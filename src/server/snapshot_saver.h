@@ -1,0 +1,43 @@
+// Every snapshot-count entries, notes durably that the backend holds everything so far, so that the log before it can
+// go (etcd snapshotIfNeeded; parity F-004, DIR-06, RAL-17). Three steps on three executors, one snapshot at a time, none
+// of which apply waits for: the backend commits; the log writer saves the .snap file and its record and lets go of old
+// log files; the next one may begin.
+#pragma once
+
+#include <functional>
+
+#include "backend/backend.h"
+#include "base/log.h"
+#include "server/apply_owner.h"
+#include "server/log_writer.h"
+
+namespace holdfast::server {
+
+class SnapshotSaver : public ApplyListener {
+ public:
+  struct Options {
+    uint64_t count;      // entries between two snapshots
+    MemberId self;
+  };
+  // `conf_state` is asked on the apply executor: the configuration at the applied index.
+  SnapshotSaver(env::Executor& apply, backend::Backend& backend, LogWriter& log,
+                std::function<raft::ConfState()> conf_state, Logger& logger, Index last,
+                Options options);
+
+  void on_applied(Index index, Term term) override;
+  // Entries between the last snapshot and the applied index don't matter any more: save one at the next chance.
+  void force() { forced_ = true; }
+
+ private:
+  env::Executor& apply_;
+  backend::Backend& backend_;
+  LogWriter& log_;
+  const std::function<raft::ConfState()> conf_state_;
+  Logger& logger_;
+  const Options options_;
+  Index last_;  // of the last snapshot on the disk
+  bool busy_ = false;
+  bool forced_ = false;
+};
+
+}  // namespace holdfast::server
