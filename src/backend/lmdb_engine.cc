@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "backend/lmdb_env.h"
+#include "backend/lmdb_pages.h"
 #include "backend/long_keys.h"
 #include "base/check.h"
 #include "base/errors.h"
@@ -108,7 +109,7 @@ class LmdbEngine : public Engine {
     std::lock_guard lock(mutex_);
     return env_;
   }
-  [[noreturn]] void die(const absl::Status& status) { process_.die(status.ToString()); }
+  void die(const absl::Status& status) { process_.die(status.ToString()); }
   const std::string& path() const { return options_.path; }
 
  private:
@@ -378,51 +379,13 @@ absl::Status LmdbEngine::defragment() {
 
 // --- opening ---
 
-constexpr size_t kMagicOffset = 16;      // behind the page header, in LMDB's and in bbolt's first page
-constexpr uint32_t kLmdbMagic = 0xBEEFC0DE;
-constexpr uint32_t kBoltMagic = 0xED0CDAED;
-constexpr uint64_t kSmallestFileBytes = 2 * 4096;  // two meta pages
-
 absl::Status look_at_file(const std::string& path, env::FileSystem& files) {
   auto exists = files.exists(path);
   if (!exists.ok()) return exists.status();
   if (!*exists) return absl::OkStatus();
   auto file = files.open(path, env::OpenMode::read);
   if (!file.ok()) return file.status();
-  auto size = (*file)->size();
-  if (!size.ok()) return size.status();
-  if (*size == 0) return absl::OkStatus();
-  char head[kMagicOffset + 4] = {};
-  auto got = (*file)->read_at(0, head, sizeof head);
-  if (!got.ok()) return got.status();
-  uint32_t magic = 0;
-  std::memcpy(&magic, head + kMagicOffset, sizeof magic);
-  if (magic == kBoltMagic)
-    return make_status(absl::StatusCode::kFailedPrecondition,
-                       fmt::format("backend: {} is a bbolt file, as etcd writes it", path));
-  if (magic != kLmdbMagic)
-    return make_status(absl::StatusCode::kFailedPrecondition,
-                       fmt::format("backend: {} is not a backend file", path));
-  if (*size < kSmallestFileBytes)
-    return make_status(absl::StatusCode::kDataLoss,
-                       fmt::format("backend: {} is cut off at {} bytes", path, *size));
-  return absl::OkStatus();
-}
-
-// LMDB counts pages that it never wrote when they were free again before the commit, so a file may be a little shorter
-// than counted. But reading a page that was cut off would end the process: make the file long enough (zeros are no valid
-// page), and then see whether everything in it can be reached.
-absl::Status check_length(const LmdbEnv& env, const std::string& path, env::FileSystem& files) {
-  auto file = files.open(path, env::OpenMode::read_write);
-  if (!file.ok()) return file.status();
-  auto size = (*file)->size();
-  if (!size.ok()) return size.status();
-  const uint64_t counted = env.counted_bytes();
-  if (*size >= counted) return absl::OkStatus();
-  if (absl::Status status = (*file)->truncate(counted); !status.ok()) return status;
-  absl::Status status = env.walk();
-  if (!status.ok()) (void)(*file)->truncate(*size);
-  return status;
+  return check_lmdb_file(**file, path);
 }
 
 }  // namespace
@@ -430,19 +393,18 @@ absl::Status check_length(const LmdbEnv& env, const std::string& path, env::File
 absl::StatusOr<std::unique_ptr<Engine>> open_lmdb_engine(const LmdbOptions& options,
                                                          env::FileSystem& files,
                                                          env::Process& process, Logger& log) {
-  if (absl::Status status = look_at_file(options.path, files); !status.ok()) return status;
   auto guard = files.open(options.path + std::string(kGuardSuffix), env::OpenMode::create_or_open);
   if (!guard.ok()) return guard.status();
   if (absl::Status status = (*guard)->try_lock(); !status.ok()) {
     if (status.code() != absl::StatusCode::kUnavailable) return status;
     return make_status(status.code(), fmt::format("backend: {} is in use by another process", options.path));
   }
+  if (absl::Status status = look_at_file(options.path, files); !status.ok()) return status;
   const std::string leftover = options.path + std::string(kDefragmentSuffix);
   (void)files.remove_all(leftover);
   (void)files.remove_all(leftover + std::string(kLockSuffix));
   auto env = LmdbEnv::open(options);
   if (!env.ok()) return env.status();
-  if (absl::Status status = check_length(**env, options.path, files); !status.ok()) return status;
   // The name of a new file must survive as the file does.
   if (options.sync == Sync::yes) {
     if (absl::Status status = files.sync_directory(parent_of(options.path)); !status.ok()) return status;

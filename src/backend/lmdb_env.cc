@@ -27,6 +27,7 @@ absl::StatusCode code_of(int rc) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_PANIC:
+    case MDB_BAD_TXN:
     case EIO:
       return absl::StatusCode::kDataLoss;
     case ENOENT:
@@ -136,23 +137,6 @@ absl::StatusOr<const char*> LmdbEnv::mapped_address() const {
   mdb_txn_abort(txn);
   if (rc != 0) return lmdb_status(rc, "read", path_);
   return static_cast<const char*>(value.mv_data);
-}
-
-absl::Status LmdbEnv::walk() const {
-  MDB_txn* txn = nullptr;
-  if (int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn); rc != 0)
-    return lmdb_status(rc, "begin", path_);
-  int rc = 0;
-  for (size_t i = 0; i < kBucketCount && (rc == 0 || rc == MDB_NOTFOUND); ++i) {
-    MDB_cursor* cursor = nullptr;
-    if ((rc = mdb_cursor_open(txn, dbis_[i], &cursor)) != 0) break;
-    MDB_val key, value;
-    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-    }
-    mdb_cursor_close(cursor);
-  }
-  mdb_txn_abort(txn);
-  return lmdb_status(rc == MDB_NOTFOUND ? 0 : rc, "check", path_);
 }
 
 }  // namespace holdfast::backend

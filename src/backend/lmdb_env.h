@@ -32,7 +32,7 @@ inline constexpr const char* kLongKeysName = "~long";
 
 class LmdbEnv {
  public:
-  // Opens or creates the file; no lock against other processes, no look at foreign files.
+  // Opens or creates the file; no lock against other processes, no look at what may be wrong with it.
   static absl::StatusOr<std::shared_ptr<LmdbEnv>> open(const LmdbOptions& options);
   ~LmdbEnv();
   LmdbEnv(const LmdbEnv&) = delete;
@@ -46,8 +46,6 @@ class LmdbEnv {
   EngineSizes sizes(MDB_txn* txn) const;
   // Some address inside the map.
   absl::StatusOr<const char*> mapped_address() const;
-  // Reads every record of every bucket.
-  absl::Status walk() const;
 
  private:
   LmdbEnv() = default;
