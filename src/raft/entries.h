@@ -30,6 +30,17 @@ class Entries {
     first_ = std::shared_ptr<const Entry>(owner, owner->data());
   }
   Entries(std::initializer_list<Entry> entries) : Entries(std::vector<Entry>(entries)) {}
+  Entries(const Entries&) = default;
+  Entries& operator=(const Entries&) = default;
+  // Moved from means empty.
+  Entries(Entries&& other) noexcept
+      : first_(std::move(other.first_)), size_(std::exchange(other.size_, 0)) {}
+  Entries& operator=(Entries&& other) noexcept {
+    first_ = std::move(other.first_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  ~Entries() = default;
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }

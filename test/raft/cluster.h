@@ -35,8 +35,26 @@ class Cluster {
  public:
   using Tune = std::function<void(Config&)>;
 
+  struct Node;
+
+  // With a snapshot of what is applied at any time, if asked to.
+  class Disk : public MemoryStorage {
+   public:
+    explicit Disk(const Node& node) : node_(node) {}
+    StorageResult<std::shared_ptr<const Snapshot>> snapshot() const override {
+      if (!on_demand) return MemoryStorage::snapshot();
+      Snapshot made;
+      made.metadata = {node_.members, node_.raw->applied(), *term(node_.raw->applied())};
+      return std::make_shared<const Snapshot>(std::move(made));
+    }
+    bool on_demand = false;
+
+   private:
+    const Node& node_;
+  };
+
   struct Node {
-    MemoryStorage storage;
+    Disk storage{*this};
     RecordingLogger logger;
     std::unique_ptr<RawNode> raw;
     Invariants invariants;
@@ -112,10 +130,15 @@ class Cluster {
       }
       if (messages_.empty()) continue;
       busy = true;
-      std::deque<Message> messages;
-      messages.swap(messages_);
-      for (Message& m : messages) deliver(std::move(m));
+      deliver_all();
     }
+  }
+
+  // What is on its way, but not what is sent meanwhile.
+  void deliver_all() {
+    std::deque<Message> messages;
+    messages.swap(messages_);
+    for (Message& m : messages) deliver(std::move(m));
   }
 
   // One Ready, carried out.
@@ -161,6 +184,7 @@ class Cluster {
     settle();
     return result;
   }
+  void put(size_t id, std::string_view data) { EXPECT_EQ(propose(id, data), StepResult::ok); }
   void tick(size_t id, int ticks = 1) {
     for (; ticks > 0; --ticks) at(id).raw->tick();
   }
@@ -169,6 +193,9 @@ class Cluster {
       for (const auto& [id, node] : nodes_) node->raw->tick();
       settle();
     }
+  }
+  void set_timeouts(const std::map<size_t, int>& ticks) {
+    for (const auto& [id, timeout] : ticks) at(id).raw->set_randomized_election_timeout(timeout);
   }
   size_t leader() {
     size_t found = 0;
