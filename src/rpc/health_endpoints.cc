@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "apply/alarm_store.h"
 #include "base/errors.h"
 #include "fmt/format.h"
 
 namespace holdfast::rpc {
 
-using server::AlarmType;
+using apply::AlarmType;
 using Consistency = server::V3Server::Consistency;
 
 // One request to /livez or /readyz under way; shared by the request and the read that it waits for.
@@ -86,7 +87,7 @@ void HealthEndpoints::serve_health(const HttpReply& reply) {
                                  [](const auto& pair) { return pair.first == "serializable"; });
   const bool serializable = flag != query.end() && flag->second == "true";
 
-  for (const server::Alarm& alarm : v3_.member().alarms()) {
+  for (const apply::Alarm& alarm : v3_.member().alarms()) {
     const std::string_view alarm_name = alarm.type == AlarmType::nospace   ? "NOSPACE"
                                         : alarm.type == AlarmType::corrupt ? "CORRUPT"
                                                                            : "NONE";
@@ -178,10 +179,10 @@ void HealthEndpoints::run_check(const Run& run, Check check, server::ReadDone do
   context.reply_on = &run.reply.exchange().executor();  // HTTP-06: no time limit of its own
   switch (check) {
     case Check::data_corruption: {
-      const std::vector<server::Alarm> alarms = v3_.member().alarms();
-      const bool corrupt =
-          std::any_of(alarms.begin(), alarms.end(),
-                      [](const server::Alarm& alarm) { return alarm.type == AlarmType::corrupt; });
+      const std::vector<apply::Alarm> alarms = v3_.member().alarms();
+      const bool corrupt = std::any_of(alarms.begin(), alarms.end(), [](const apply::Alarm& alarm) {
+        return alarm.type == AlarmType::corrupt;
+      });
       return done(corrupt ? absl::UnknownError("alarm activated: CORRUPT") : absl::OkStatus());
     }
     case Check::serializable_read:

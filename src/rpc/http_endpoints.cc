@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
+#include "membership/cluster.h"
 
 namespace holdfast::rpc {
 
@@ -110,12 +111,12 @@ void HttpEndpoints::route(const std::string& path, net::HttpExchangeRef exchange
 
 void HttpEndpoints::serve_version(const HttpReply& reply) {
   if (!reply.require_method("GET")) return;
-  const std::string cluster = parts_.v3.member().cluster_version();
+  const auto version = parts_.v3.member().cluster()->version();
+  const std::string cluster = version ? version->to_string() : "not_decided";
   const std::string storage = parts_.v3.member().storage_version();
   reply.respond(200, {{"Content-Type", "application/json"}},
                 fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})",
-                            server::kEtcdVersion, cluster.empty() ? "not_decided" : cluster,
-                            storage.empty() ? "unknown" : storage));
+                            server::kEtcdVersion, cluster, storage.empty() ? "unknown" : storage));
 }
 
 void HttpEndpoints::serve_metrics(const HttpReply& reply) {

@@ -9,8 +9,9 @@ namespace holdfast::rpc {
 
 namespace {
 
-// What was written and not yet sent stays below this plus one chunk.
-constexpr size_t kOutboxBytesMax = 64 * 1024;
+// What was written and not yet sent stays below this plus one chunk. Above
+// GrpcOptions::outbox_low_water_bytes, so that falling below that mark is noticed.
+constexpr size_t kOutboxBytesMax = 256 * 1024;
 
 // Shared by the session and the read index that the call waits for: the client may go away before
 // it comes.

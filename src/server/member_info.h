@@ -15,6 +15,12 @@
 #include "base/types.h"
 #include "env/executor.h"
 
+namespace holdfast::apply {
+struct Alarm;  // apply/alarm_store.h
+}
+namespace holdfast::membership {
+class Cluster;  // membership/cluster.h
+}
 namespace holdfast::mvcc {
 class Store;
 struct HashResult;
@@ -24,26 +30,6 @@ namespace holdfast::server {
 
 // etcd's version whose behaviour and API this is: Status, /version and clients see it.
 inline constexpr std::string_view kEtcdVersion = "3.7.1";
-
-// Values are etcdserverpb.AlarmType's.
-enum class AlarmType : uint8_t { none = 0, nospace = 1, corrupt = 2 };
-struct Alarm {
-  MemberId member;
-  AlarmType type = AlarmType::none;
-};
-
-struct MemberEntry {
-  MemberId id;
-  std::string name;
-  std::vector<std::string> peer_urls;
-  std::vector<std::string> client_urls;
-  bool is_learner = false;
-};
-
-struct Downgrade {
-  bool enabled = false;
-  std::string target_version;
-};
 
 // Thread-safe, and never waits: every answer is right at some recent moment. The calls above the
 // line are made for each request and cost an atomic load or two; those below may take a lock and
@@ -61,6 +47,7 @@ class MemberInfo {
   // This member is in the member list, and is a learner there (GEN-08: false while it is not
   // listed).
   virtual bool is_learner() const = 0;
+  virtual int64_t db_size() const = 0;  // bytes allocated, BKT-15
   // The store to read from, never null. Shared with the reads under way: installing a snapshot
   // replaces it, and the old one goes when its last reader is done (on the apply owner's executor:
   // the deleter's business).
@@ -68,13 +55,12 @@ class MemberInfo {
 
   // ---
 
-  virtual std::vector<Alarm> alarms() const = 0;  // in the order of Maintenance.Alarm's answer
-  virtual std::vector<MemberEntry> members() const = 0;  // by id
-  virtual int64_t db_size() const = 0;                   // bytes, BKT-15
-  virtual int64_t db_size_in_use() const = 0;            // bytes
-  virtual std::string cluster_version() const = 0;       // "3.7.0"; empty while not decided
-  virtual std::string storage_version() const = 0;       // "3.7.0"; empty if unknown
-  virtual Downgrade downgrade() const = 0;
+  // By type, then by member, as Maintenance.Alarm answers.
+  virtual std::vector<apply::Alarm> alarms() const = 0;
+  // Members, versions, downgrade: an immutable copy, never null.
+  virtual std::shared_ptr<const membership::Cluster> cluster() const = 0;
+  virtual int64_t db_size_in_use() const = 0;       // bytes
+  virtual std::string storage_version() const = 0;  // "3.7.0"; empty if unknown
   // raft.Status as JSON, for /debug/vars (HTTP-09). "null" before raft runs.
   virtual std::string raft_status_json() const = 0;
 };

@@ -1,5 +1,7 @@
 #include "server/v3_server.h"
 
+#include "apply/alarm_store.h"
+#include "apply/checks.h"
 #include "base/errors.h"
 #include "base/wire.h"
 #include "mvcc/store.h"
@@ -12,10 +14,6 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-// PUT-15.
-constexpr int64_t kPutOverheadBytes = 256;
-constexpr int64_t kLeaseBytes = 64;
-
 absl::Status check(const PutView& request) {
   if (request.key.empty()) return error(EtcdError::empty_key);
   if (request.ignore_value && !request.value.empty()) return error(EtcdError::value_provided);
@@ -26,9 +24,11 @@ absl::Status check(const PutView& request) {
 }  // namespace
 
 V3Server::V3Server(Parts parts, Options options)
-    : parts_(parts), options_(options), metrics_(std::make_unique<Metrics>(parts.metrics)) {
-  const int64_t quota = options_.quota_backend_bytes;
-  metrics_->quota_bytes.set(static_cast<double>(quota == 0 ? kDefaultQuotaBytes : quota));
+    : parts_(parts),
+      options_(options),
+      quota_(options.quota_backend_bytes),
+      metrics_(std::make_unique<Metrics>(parts.metrics)) {
+  metrics_->quota_bytes.set(static_cast<double>(quota_.limit_bytes()));
 }
 
 V3Server::~V3Server() = default;
@@ -41,16 +41,10 @@ absl::Status V3Server::check_auth_revision(const AuthInfo& who) const {
 
 // --- room ---
 
-bool V3Server::has_room(int64_t cost_bytes) const {
-  const int64_t quota = options_.quota_backend_bytes;
-  if (quota < 0 || cost_bytes == 0) return true;
-  return parts_.member.db_size() + cost_bytes < (quota == 0 ? kDefaultQuotaBytes : quota);
-}
-
 void V3Server::refuse_for_room(const CallContext& context, ProposalDone done) {
   const MemberId self = parts_.member.member_id();
-  for (const Alarm& alarm : parts_.member.alarms())
-    if (alarm.member == self && alarm.type == AlarmType::nospace)
+  for (const apply::Alarm& alarm : parts_.member.alarms())
+    if (alarm.member == self && alarm.type == apply::AlarmType::nospace)
       return fail(done, error(EtcdError::no_space));
   pb::AlarmRequest raise;
   raise.set_memberid(self.value);
@@ -66,16 +60,16 @@ void V3Server::refuse_for_room(const CallContext& context, ProposalDone done) {
 // --- writes ---
 
 void V3Server::put(const CallContext& context, const PutView& request, ProposalDone done) {
-  const int64_t cost =
-      kPutOverheadBytes + static_cast<int64_t>(request.key.size() + request.value.size());
-  if (!has_room(cost)) return refuse_for_room(context, std::move(done));
+  if (!has_room(apply::put_cost(request.key, request.value)))
+    return refuse_for_room(context, std::move(done));
   if (absl::Status status = check(request); !status.ok()) return fail(done, std::move(status));
   parts_.proposer.propose(context, Command::put, request.bytes, std::move(done));
 }
 
 void V3Server::delete_range(const CallContext& context, const pb::DeleteRangeRequest& request,
                             std::string_view bytes, ProposalDone done) {
-  if (request.key().empty()) return fail(done, error(EtcdError::empty_key));
+  if (absl::Status status = apply::check_delete_request(request); !status.ok())
+    return fail(done, std::move(status));
   parts_.proposer.propose(context, Command::delete_range, bytes, std::move(done));
 }
 
@@ -115,7 +109,7 @@ void V3Server::compact(const CallContext& context, const pb::CompactionRequest& 
 
 void V3Server::lease_grant(const CallContext& context, const pb::LeaseGrantRequest& request,
                            std::string_view bytes, ProposalDone done) {
-  if (!has_room(kLeaseBytes)) return refuse_for_room(context, std::move(done));
+  if (!has_room(apply::kLeaseCostBytes)) return refuse_for_room(context, std::move(done));
   if (absl::Status status = parts_.access.require_user(context.auth); !status.ok())
     return fail(done, std::move(status));
   if (request.id() != 0) {

@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "apply/quota.h"
 #include "base/log.h"
 #include "env/clock.h"
 #include "env/metrics.h"
@@ -41,7 +42,12 @@ class LeaseRevokeRequest;
 class MemberListResponse;
 class StatusResponse;
 class TxnRequest;
+class TxnResponse;
 }  // namespace etcdserverpb
+
+namespace holdfast::mvcc {
+class ReadTxn;
+}
 
 namespace holdfast::server {
 
@@ -128,19 +134,30 @@ class V3Server {
   absl::StatusOr<std::string> read_range(const CallContext& context, const RangeView& request,
                                          Cancelled cancelled, Authorization authorization) const;
   absl::StatusOr<std::string> encode_range(const RangeView& request, Cancelled cancelled) const;
+  absl::StatusOr<std::string> encode_in_key_order(mvcc::ReadTxn& txn, const RangeView& request,
+                                                  const std::function<bool()>* cancelled) const;
+  absl::StatusOr<std::string> encode_sorted(mvcc::ReadTxn& txn, const RangeView& request,
+                                            const std::function<bool()>* cancelled) const;
   void finish_range(const RangeView& request, env::Instant started,
                     absl::StatusOr<std::string> answer, RangeDone& done) const;
-  void read_txn(const CallContext& context, const etcdserverpb::TxnRequest& request,
-                Cancelled cancelled, env::Instant started, ProposalDone& done) const;
+  absl::StatusOr<std::unique_ptr<etcdserverpb::TxnResponse>> read_txn(
+      const CallContext& context, const etcdserverpb::TxnRequest& request,
+      Cancelled cancelled) const;
+  void finish_txn(const etcdserverpb::TxnRequest& request, env::Instant started,
+                  absl::StatusOr<std::unique_ptr<etcdserverpb::TxnResponse>> response,
+                  ProposalDone& done) const;
   void warn_of_slow_read(env::Duration took, std::string_view prefix, const std::string& request,
                          const std::string& response, const absl::Status& status) const;
 
-  bool has_room(int64_t cost_bytes) const;
+  bool has_room(int64_t cost_bytes) const {
+    return quota_.has_room(parts_.member.db_size(), cost_bytes);
+  }
   void refuse_for_room(const CallContext& context, ProposalDone done);
   absl::Status check_auth_revision(const AuthInfo& who) const;
 
   const Parts parts_;
   const Options options_;
+  const apply::Quota quota_;
   std::unique_ptr<Metrics> metrics_;
 };
 

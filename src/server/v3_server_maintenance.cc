@@ -1,8 +1,10 @@
 // V3Server's answers about the member and its cluster (etcd v3rpc/maintenance.go, v3rpc/member.go).
 #include <utility>
 
+#include "apply/alarm_store.h"
 #include "base/errors.h"
 #include "fmt/format.h"
+#include "membership/cluster.h"
 #include "mvcc/store.h"
 #include "rpc.pb.h"
 #include "server/response_header.h"
@@ -15,16 +17,16 @@ namespace {
 namespace pb = etcdserverpb;
 
 // An AlarmMember as Go's protobuf prints it (MNT-04).
-std::string alarm_text(const Alarm& alarm) {
+std::string alarm_text(const apply::Alarm& alarm) {
   std::string text;
   if (alarm.member) text = fmt::format("memberID:{}", alarm.member.value);
-  if (alarm.type != AlarmType::none)
+  if (alarm.type != apply::AlarmType::none)
     text += fmt::format("{}alarm:{}", text.empty() ? "" : " ",
                         pb::AlarmType_Name(static_cast<pb::AlarmType>(alarm.type)));
   return text;
 }
 
-void fill(pb::Member& to, const MemberEntry& from) {
+void fill(pb::Member& to, const membership::Member& from) {
   to.set_id(from.id.value);
   to.set_name(from.name);
   for (const std::string& url : from.peer_urls) to.add_peerurls(url);
@@ -58,13 +60,12 @@ absl::StatusOr<std::unique_ptr<pb::StatusResponse>> V3Server::status(
   response->set_dbsizeinuse(member.db_size_in_use());
   response->set_islearner(member.is_learner());
   response->set_storageversion(member.storage_version());
-  response->set_dbsizequota(options_.quota_backend_bytes == 0 ? kDefaultQuotaBytes
-                                                              : options_.quota_backend_bytes);
-  const Downgrade downgrade = member.downgrade();
+  response->set_dbsizequota(quota_.limit_bytes());
+  const membership::DowngradeInfo downgrade = member.cluster()->downgrade();
   response->mutable_downgradeinfo()->set_enabled(downgrade.enabled);
   response->mutable_downgradeinfo()->set_targetversion(downgrade.target_version);
   if (response->leader() == 0) response->add_errors(std::string(text(EtcdError::no_leader)));
-  for (const Alarm& alarm : member.alarms()) response->add_errors(alarm_text(alarm));
+  for (const apply::Alarm& alarm : member.alarms()) response->add_errors(alarm_text(alarm));
   return response;
 }
 
@@ -122,8 +123,8 @@ void V3Server::member_list(const CallContext& context, Consistency consistency,
       return done(std::move(status));
     auto response = std::make_unique<pb::MemberListResponse>();
     fill_identity(*response->mutable_header(), parts_.member);  // GEN-06: no revision
-    for (const MemberEntry& member : parts_.member.members())
-      fill(*response->add_members(), member);
+    const auto cluster = parts_.member.cluster();
+    for (const auto& [id, member] : cluster->members()) fill(*response->add_members(), member);
     done(std::move(response));
   };
   if (consistency == Consistency::local) return answer(context.auth, done);

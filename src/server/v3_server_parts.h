@@ -11,8 +11,6 @@
 
 namespace holdfast::server {
 
-inline constexpr int64_t kDefaultQuotaBytes = int64_t{2} << 30;  // storage.DefaultQuotaBytes
-
 inline void fail(ProposalDone& done, absl::Status status) {
   auto result = std::make_unique<apply::Result>();
   result->status = std::move(status);

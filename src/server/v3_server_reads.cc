@@ -2,6 +2,10 @@
 // unless the client asked for what is here (KV-13, TXN-13).
 #include <utility>
 
+#include "apply/checks.h"
+#include "apply/quota.h"
+#include "apply/range.h"
+#include "apply/txn.h"
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "mvcc/store.h"
@@ -25,9 +29,19 @@ absl::Status check(const RangeView& request) {
   return absl::OkStatus();
 }
 
+// What the store gives by itself can be taken over as it is.
 bool in_key_order(const RangeView& request) {
   return request.sort_target == pb::RangeRequest::KEY &&
-         request.sort_order != pb::RangeRequest::DESCEND;
+         request.sort_order != pb::RangeRequest::DESCEND && !request.has_revision_filters();
+}
+
+std::string loggable_response(const pb::TxnResponse& response) {
+  std::string counts;
+  for (const pb::ResponseOp& op : response.responses())
+    if (op.has_response_range())
+      counts += fmt::format("{}range_response_count:{}", counts.empty() ? "" : " ",
+                            op.response_range().kvs_size());
+  return fmt::format("responses:<{}> size:{}", counts, response.ByteSizeLong());
 }
 
 }  // namespace
@@ -95,20 +109,37 @@ absl::StatusOr<std::string> V3Server::encode_range(const RangeView& request,
   const std::function<bool()> ask = cancelled.as_function();
   const auto store = parts_.member.store();
   mvcc::ReadTxn txn = store->read();
+  auto answer = in_key_order(request) ? encode_in_key_order(txn, request, ask ? &ask : nullptr)
+                                      : encode_sorted(txn, request, ask ? &ask : nullptr);
+  metrics_->store_range.observe(parts_.clock.now() - began, answer.ok());
+  return answer;
+}
+
+absl::StatusOr<std::string> V3Server::encode_in_key_order(
+    mvcc::ReadTxn& txn, const RangeView& request, const std::function<bool()>* cancelled) const {
   std::string out;
   append_header(out, parts_.member, txn.revision());
-  auto read = append_pairs(out, txn,
-                           {.key = request.key,
-                            .end = request.range_end,
-                            .limit = request.limit,
-                            .revision = request.revision,
-                            .keys_only = request.keys_only,
-                            .count_only = request.count_only,
-                            .cancelled = ask ? &ask : nullptr});
-  metrics_->store_range.observe(parts_.clock.now() - began, read.ok());
+  const auto read = append_pairs(out, txn,
+                                 {.key = request.key,
+                                  .end = request.range_end,
+                                  .limit = request.limit,
+                                  .revision = request.revision,
+                                  .keys_only = request.keys_only,
+                                  .count_only = request.count_only,
+                                  .cancelled = cancelled});
   if (!read.ok()) return read.status();
   append_more_and_count(out, read->more, read->count);
   return out;
+}
+
+absl::StatusOr<std::string> V3Server::encode_sorted(mvcc::ReadTxn& txn, const RangeView& request,
+                                                    const std::function<bool()>* cancelled) const {
+  pb::RangeResponse response;
+  absl::Status status =
+      apply::execute_range(txn, to_message(request), {.cancelled = cancelled}, response);
+  if (!status.ok()) return status;
+  fill_identity(*response.mutable_header(), parts_.member);
+  return response.SerializeAsString();
 }
 
 void V3Server::finish_range(const RangeView& request, env::Instant started,
@@ -166,6 +197,62 @@ void V3Server::range_stream(const CallContext& context, const RangeView& request
     if (!status.ok()) return waiting->opened(std::move(status));
     waiting->opened(open(waiting->context, waiting->request));
   });
+}
+
+// --- txn ---
+
+void V3Server::txn(const CallContext& context, std::unique_ptr<pb::TxnRequest> request,
+                   std::string_view bytes, Cancelled cancelled, ProposalDone done) {
+  if (!has_room(apply::cost(*request))) return refuse_for_room(context, std::move(done));
+  if (absl::Status status = apply::check_txn_request(*request, options_.max_txn_ops); !status.ok())
+    return fail(done, std::move(status));
+  if (!apply::is_txn_read_only(*request))
+    return parts_.proposer.propose(context, Command::txn, bytes, std::move(done));
+  const env::Instant started = parts_.clock.now();
+  if (apply::is_txn_serializable(*request))
+    return finish_txn(*request, started, read_txn(context, *request, cancelled), done);
+  // A linearizable transaction while it waits for its read index.
+  struct Waiting {
+    CallContext context;
+    std::unique_ptr<pb::TxnRequest> request;
+    Cancelled cancelled;
+    env::Instant started;
+    ProposalDone done;
+  };
+  auto waiting = std::make_unique<Waiting>(
+      Waiting{context, std::move(request), cancelled, started, std::move(done)});
+  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) {
+    Waiting& w = *waiting;
+    if (!status.ok()) return fail(w.done, std::move(status));  // etcd counts it nowhere
+    finish_txn(*w.request, w.started, read_txn(w.context, *w.request, w.cancelled), w.done);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<pb::TxnResponse>> V3Server::read_txn(const CallContext& context,
+                                                                    const pb::TxnRequest& request,
+                                                                    Cancelled cancelled) const {
+  if (absl::Status status = parts_.access.may_txn(context.auth, request); !status.ok())
+    return status;
+  const std::function<bool()> ask = cancelled.as_function();
+  const auto store = parts_.member.store();
+  mvcc::ReadTxn txn = store->read();
+  auto response = apply::read_txn(txn, request, ask ? &ask : nullptr);
+  if (absl::Status status = check_auth_revision(context.auth); !status.ok()) return status;
+  return response;
+}
+
+void V3Server::finish_txn(const pb::TxnRequest& request, env::Instant started,
+                          absl::StatusOr<std::unique_ptr<pb::TxnResponse>> response,
+                          ProposalDone& done) const {
+  const env::Duration took = parts_.clock.now() - started;
+  metrics_->read_only_txn.observe(took, response.ok());
+  if (took > options_.warning_apply_duration)
+    warn_of_slow_read(took, "read-only txn ", loggable(request),
+                      response.ok() ? loggable_response(**response) : "", response.status());
+  if (!response.ok()) return fail(done, response.status());
+  auto result = std::make_unique<apply::Result>();
+  result->response = *std::move(response);
+  done(std::move(result));
 }
 
 }  // namespace holdfast::server
