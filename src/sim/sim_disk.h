@@ -129,6 +129,8 @@ class SimDisk final : public env::FileSystem {
   static void write_bytes(Node& node, uint64_t offset, std::string_view data);
   static void resize(Node& node, uint64_t size);
   bool strikes(uint32_t ppm);
+  uint64_t used() const;
+  uint64_t room() const;
 
   mutable std::mutex mutex_;  // guards all below
   Random random_;

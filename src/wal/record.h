@@ -46,6 +46,7 @@ std::string encode(const Metadata& metadata);
 absl::StatusOr<Metadata> decode_metadata(std::string_view bytes);
 
 std::string encode(const raft::HardState& state);
+std::string encode(const raft::ConfState& conf);
 std::string encode(const SnapshotRecord& snapshot);
 
 // Decoders for record payloads. Stricter than protobuf, because a record's type is not covered by its checksum: an entry

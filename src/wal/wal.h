@@ -26,25 +26,11 @@
 #include "env/file_system.h"
 #include "env/metrics.h"
 #include "raft/types.h"
+#include "wal/fault.h"
 #include "wal/record.h"
 #include "wal/segments.h"
 
 namespace holdfast::wal {
-
-// What went wrong, beyond the status code: attached to each error that concerns the log's contents.
-enum class Fault : uint8_t {
-  none,
-  file_not_found,       // "wal: file not found": no segment, or none for the snapshot
-  not_continuous,       // a segment is missing in the sequence
-  torn_tail,            // "unexpected EOF": the last write was interrupted; repair() may help
-  corrupt,              // "walpb: crc mismatch" or a record no writer produces; names file and position
-  metadata_conflict,    // "wal: conflicting metadata found"
-  snapshot_mismatch,    // "wal: snapshot mismatch": same index, other term
-  snapshot_not_found,   // "wal: snapshot not found"
-  slice_out_of_range,   // "wal: slice bounds out of range": entries are missing in between
-  locked                // held by another process
-};
-Fault fault_of(const absl::Status& status);
 
 // The world as the log sees it; all must outlive the Wal.
 struct World {
@@ -112,7 +98,7 @@ class Wal {
 
   Index last_index() const { return last_index_; }  // of the last entry (or snapshot) written
   uint64_t tail_offset() const { return written_ + writer_.buffered().size(); }
-  std::string tail_name() const { return segments_.back().name.text(); }
+  std::string tail_name() const { return segments_.empty() ? "" : segments_.back().name.text(); }
   size_t held_segments() const { return segments_.size(); }
   const absl::Status& health() const { return health_; }  // not OK: poisoned or closed
 

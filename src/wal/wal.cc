@@ -1,0 +1,307 @@
+#include "wal/wal.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "wal/decoder.h"
+#include "wal/replay.h"
+
+namespace holdfast::wal {
+
+namespace {
+
+constexpr env::Duration kSlowSync = std::chrono::seconds(1);
+
+// A commit-only state is not worth a write of its own, but must not wait for ever either: etcd's buffer holds as much.
+constexpr size_t kMaxBufferedBytes = 128 * 1024;
+
+double seconds(env::Duration d) { return std::chrono::duration<double>(d).count(); }
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string without_trailing_slashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+absl::Status lock_segment(env::File& file, const std::string& path) {
+  const absl::Status status = file.try_lock();
+  if (!absl::IsUnavailable(status)) return status;
+  return make_status(absl::StatusCode::kUnavailable,
+                     fmt::format("wal: {} is in use by another process: {}", path, message(status)));
+}
+
+}  // namespace
+
+// MET-20.
+struct Wal::Instruments {
+  env::Histogram& sync_seconds;
+  env::Histogram& write_seconds;
+  env::Gauge& write_bytes;
+};
+
+Wal::Wal(const World& world, const Options& options, std::string directory, std::string metadata)
+    : world_(world),
+      options_(options),
+      directory_(std::move(directory)),
+      instruments_(new Instruments{
+          world.metrics.histogram("etcd_disk_wal_fsync_duration_seconds",
+                                  "The latency distributions of fsync called by WAL.",
+                                  env::exponential_buckets(0.001, 2, 14)),
+          world.metrics.histogram("etcd_disk_wal_write_duration_seconds",
+                                  "The latency distributions of write called by WAL.",
+                                  env::exponential_buckets(0.001, 2, 14)),
+          world.metrics.gauge("etcd_disk_wal_write_bytes_total",
+                              "Total number of bytes written in WAL.")}),
+      preparer_(std::make_shared<SegmentPreparer>(world.files, directory_, options.segment_bytes)),
+      metadata_(std::move(metadata)) {}
+
+Wal::~Wal() {
+  if (health_.ok()) preparer_->close();
+}
+
+absl::StatusOr<std::unique_ptr<Wal>> Wal::create(const World& world, const Options& options,
+                                                 const std::string& directory,
+                                                 std::string_view metadata) {
+  const std::string path = without_trailing_slashes(directory);
+  if (exists(world.files, path)) {
+    return make_status(absl::StatusCode::kAlreadyExists,
+                       fmt::format("wal: {}: file already exists", path));
+  }
+  const std::string temporary = path + ".tmp";
+  std::unique_ptr<Wal> wal(new Wal(world, options, path, std::string(metadata)));
+  const absl::Status status = wal->create_in(temporary);
+  if (!status.ok()) {
+    world.logger.warn("failed to create a WAL",
+                      {{"tmp-dir-path", temporary}, {"dir-path", path}, {"error", message(status)}});
+    wal->health_ = status;
+    world.files.remove_all(temporary).IgnoreError();
+    return status;
+  }
+  return wal;
+}
+
+// The first segment with its three records, under a temporary directory that becomes the log at once and as a whole.
+absl::Status Wal::create_in(const std::string& temporary) {
+  env::FileSystem& files = world_.files;
+  if (absl::Status s = files.remove_all(temporary); !s.ok()) return s;
+  if (absl::Status s = files.create_directories(temporary); !s.ok()) return s;
+  const SegmentName name{0, Index(0)};
+  const std::string path = temporary + "/" + name.text();
+  auto file = files.open(path, env::OpenMode::create);
+  if (!file.ok()) return file.status();
+  if (absl::Status s = lock_segment(**file, path); !s.ok()) return s;
+  if (absl::Status s = (*file)->preallocate(options_.segment_bytes); !s.ok()) return s;
+  segments_.push_back({name, *std::move(file)});
+
+  writer_.put_crc();
+  writer_.put(RecordType::metadata, metadata_);
+  writer_.put(RecordType::snapshot, encode(SnapshotRecord{}));
+  if (absl::Status s = flush_and_sync(); !s.ok()) return s;
+
+  if (absl::Status s = sync_directory_timed(temporary); !s.ok()) return s;
+  if (absl::Status s = files.remove_all(directory_); !s.ok()) return s;
+  if (absl::Status s = files.rename(temporary, directory_); !s.ok()) return s;
+  return sync_directory_timed(parent_of(directory_));
+}
+
+absl::StatusOr<Wal::Opened> Wal::open(const World& world, const Options& options,
+                                      const std::string& directory, const SnapshotRecord& from) {
+  Opened opened;
+  opened.wal.reset(new Wal(world, options, without_trailing_slashes(directory), ""));
+  if (absl::Status s = opened.wal->open_segments(from); !s.ok()) return s;
+  absl::StatusOr<Contents> contents = opened.wal->read(from);
+  if (!contents.ok()) return contents.status();
+  opened.contents = *std::move(contents);
+  return opened;
+}
+
+absl::StatusOr<Wal::Opened> Wal::open_repairing(const World& world, const Options& options,
+                                                const std::string& directory,
+                                                const SnapshotRecord& from) {
+  absl::StatusOr<Opened> opened = open(world, options, directory, from);
+  if (opened.ok() || fault_of(opened.status()) != Fault::torn_tail) return opened;
+  if (absl::Status s = repair(world, directory); !s.ok()) return s;
+  world.logger.info("repaired WAL", {{"error", message(opened.status())}});
+  return open(world, options, directory, from);
+}
+
+absl::Status Wal::open_segments(const SnapshotRecord& from) {
+  const auto names = segments_from(world_.files, world_.logger, directory_, from.index);
+  if (!names.ok()) return names.status();
+  for (const SegmentName& name : *names) {
+    const std::string path = directory_ + "/" + name.text();
+    auto file = world_.files.open(path, env::OpenMode::read_write);
+    if (!file.ok()) return file.status();
+    if (absl::Status s = lock_segment(**file, path); !s.ok()) return s;
+    segments_.push_back({name, *std::move(file)});
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Contents> Wal::read(const SnapshotRecord& from) {
+  std::vector<Decoder::Source> sources;
+  for (const LockedSegment& segment : segments_)
+    sources.push_back({directory_ + "/" + segment.name.text(), segment.file.get()});
+  Decoder decoder(std::move(sources));
+  Replay replay(from, Replay::Entries::kept);
+  if (absl::Status s = replay.run(decoder); !s.ok()) return s;
+  metadata_ = replay.contents().metadata;
+  state_ = replay.contents().hard_state;
+  last_index_ = replay.last_index();
+  if (absl::Status s = begin_append(decoder.last_offset(), decoder.crc()); !s.ok()) return s;
+  return replay.take_contents();
+}
+
+// Zeroes what follows the last valid record (WAL-11): the remains of a torn write behind a sector that it did not reach
+// would otherwise be read as records once new ones have grown up to them. Synced, so that no crash can mix old remains
+// with new records.
+absl::Status Wal::begin_append(uint64_t offset, uint32_t crc) {
+  env::File& tail = *segments_.back().file;
+  const absl::StatusOr<uint64_t> size = tail.size();
+  if (!size.ok()) return size.status();
+  if (absl::Status s = tail.truncate(offset); !s.ok()) return s;
+  if (absl::Status s = tail.preallocate(std::max(*size, options_.segment_bytes)); !s.ok()) return s;
+  if (options_.fsync == Fsync::yes) {
+    if (absl::Status s = tail.sync(); !s.ok()) return s;
+  }
+  written_ = offset;
+  writer_ = RecordWriter(crc);
+  return absl::OkStatus();
+}
+
+absl::Status Wal::save(const raft::HardState& state, std::span<const raft::Entry> entries,
+                       Sync sync) {
+  if (!health_.ok()) return health_;
+  if (state.empty() && entries.empty()) return absl::OkStatus();
+  const bool must_sync =
+      sync == Sync::always || !entries.empty() ||
+      (!state.empty() && (state.term != state_.term || state.vote != state_.vote));
+  for (const raft::Entry& entry : entries) writer_.put_entry(entry);
+  if (!entries.empty()) last_index_ = entries.back().index;
+  if (!state.empty()) {
+    state_ = state;
+    writer_.put(RecordType::state, encode(state));
+  }
+  if (tail_offset() >= options_.segment_bytes) return cut();
+  if (must_sync) return flush_and_sync();
+  return writer_.buffered().size() > kMaxBufferedBytes ? flush() : absl::OkStatus();
+}
+
+absl::Status Wal::save_snapshot(const SnapshotRecord& snapshot) {
+  if (!health_.ok()) return health_;
+  if (!snapshot.conf_state && snapshot.index > Index(0)) {
+    return make_status(absl::StatusCode::kInvalidArgument,
+                       "Saved (not-initial) snapshot is missing ConfState");
+  }
+  writer_.put(RecordType::snapshot, encode(snapshot));
+  last_index_ = std::max(last_index_, snapshot.index);
+  return flush_and_sync();
+}
+
+absl::Status Wal::sync() {
+  if (!health_.ok()) return health_;
+  return flush_and_sync();
+}
+
+absl::Status Wal::poison(absl::Status status) {
+  if (health_.ok()) {
+    health_ = std::move(status);
+    world_.logger.error("WAL failed; nothing more is written", {{"error", message(health_)}});
+  }
+  return health_;
+}
+
+absl::Status Wal::flush() {
+  const std::string_view bytes = writer_.buffered();
+  if (bytes.empty()) return absl::OkStatus();
+  if (FAULT_POINT(world_.faults, "wal.before_write"))
+    return poison(absl::AbortedError("fault point wal.before_write"));
+  const env::Instant start = world_.clock.now();
+  const absl::Status status = segments_.back().file->write_at(written_, bytes);
+  instruments_->write_seconds.observe(seconds(world_.clock.now() - start));
+  if (!status.ok()) return poison(status);
+  instruments_->write_bytes.add(static_cast<double>(bytes.size()));
+  written_ += bytes.size();
+  writer_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status Wal::flush_and_sync() {
+  if (absl::Status s = flush(); !s.ok()) return s;
+  if (options_.fsync == Fsync::unsafe_no) return absl::OkStatus();
+  if (FAULT_POINT(world_.faults, "wal.before_sync"))
+    return poison(absl::AbortedError("fault point wal.before_sync"));
+  const env::Instant start = world_.clock.now();
+  const absl::Status status = segments_.back().file->sync_data();
+  const env::Duration took = world_.clock.now() - start;
+  instruments_->sync_seconds.observe(seconds(took));
+  if (!status.ok()) return poison(status);
+  if (took > kSlowSync) {
+    world_.logger.warn("slow fdatasync", {{"took", fmt::format("{:.9g}s", seconds(took))},
+                                          {"expected-duration", "1s"}});
+  }
+  if (FAULT_POINT(world_.faults, "wal.after_sync"))
+    return poison(absl::AbortedError("fault point wal.after_sync"));
+  return absl::OkStatus();
+}
+
+absl::Status Wal::sync_directory_timed(const std::string& path) {
+  if (options_.fsync == Fsync::unsafe_no) return absl::OkStatus();
+  const env::Instant start = world_.clock.now();
+  const absl::Status status = world_.files.sync_directory(path);
+  instruments_->sync_seconds.observe(seconds(world_.clock.now() - start));
+  return status;
+}
+
+// Ends the tail and starts the next segment. The new file gets its name only when its header is durable, so that a crash
+// at any point leaves either the old tail, complete, or both.
+absl::Status Wal::cut() {
+  if (absl::Status s = flush(); !s.ok()) return s;
+  if (absl::Status s = segments_.back().file->truncate(written_); !s.ok()) return poison(s);
+  if (absl::Status s = flush_and_sync(); !s.ok()) return s;
+
+  absl::StatusOr<SegmentPreparer::Prepared> next = preparer_->take();
+  if (!next.ok()) return poison(next.status());
+  const SegmentName name{segments_.back().name.sequence + 1, last_index_ + 1};
+  const std::string path = directory_ + "/" + name.text();
+  segments_.push_back({name, std::move(next->file)});
+  written_ = 0;
+  writer_.put_crc();
+  writer_.put(RecordType::metadata, metadata_);
+  if (!state_.empty()) writer_.put(RecordType::state, encode(state_));
+  if (absl::Status s = flush_and_sync(); !s.ok()) return s;
+
+  if (absl::Status s = world_.files.rename(next->path, path); !s.ok()) return poison(s);
+  if (absl::Status s = sync_directory_timed(directory_); !s.ok()) return poison(s);
+  if (FAULT_POINT(world_.faults, "wal.after_cut"))
+    return poison(absl::AbortedError("fault point wal.after_cut"));
+  world_.logger.info("created a new WAL segment", {{"path", path}});
+  return absl::OkStatus();
+}
+
+// Segments are released up to the last one that begins before `index`, which may hold it.
+void Wal::release_lock_to(Index index) {
+  const auto first_not_before = std::find_if(
+      segments_.begin(), segments_.end(),
+      [&](const LockedSegment& s) { return s.name.first_index >= index; });
+  if (first_not_before == segments_.begin()) return;
+  segments_.erase(segments_.begin(), first_not_before - 1);
+}
+
+absl::Status Wal::close() {
+  preparer_->close();
+  if (!health_.ok()) return health_;
+  const absl::Status status = flush_and_sync();
+  segments_.clear();
+  if (health_.ok()) health_ = absl::FailedPreconditionError("wal: closed");
+  return status;
+}
+
+}  // namespace holdfast::wal
