@@ -82,6 +82,7 @@ void RaftOwner::tick() {
   }
   last_tick_ = now;
   node_.tick();
+  if (show_status_) show_status_(raft::to_json(node_.status()));
   arm_tick();
   schedule_ready();
 }

@@ -2,6 +2,7 @@
 // ticks and the storage owners' answers; carries out what the node asks for in run_ready(), one short ordered function.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -61,6 +62,8 @@ class RaftOwner : public ReadIndexRequester {
 
   // Wiring, before start().
   void connect(AppendSink& append, ApplySink& apply, ReadIndex& reads);
+  // `show` gets the node's status as JSON once in a while, on the executor (HTTP-09).
+  void publish_status_to(std::function<void(std::string)> show) { show_status_ = std::move(show); }
   void add_listener(LeadershipListener& listener) { listeners_.push_back(&listener); }
 
   // For founding a cluster (RAL-15); before start().
@@ -120,6 +123,7 @@ class RaftOwner : public ReadIndexRequester {
   ApplySink* apply_ = nullptr;
   ReadIndex* reads_ = nullptr;
   std::vector<LeadershipListener*> listeners_;
+  std::function<void(std::string)> show_status_;
 
   raft::ConfState conf_state_;  // at the applied index
   std::vector<Proposal> proposals_;

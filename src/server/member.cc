@@ -1,0 +1,365 @@
+#include "server/member.h"
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "apply/state_machine.h"
+#include "backend/backend.h"
+#include "base/errors.h"
+#include "rpc.pb.h"
+#include "server/access_control.h"
+#include "server/apply_owner.h"
+#include "server/auto_compactor.h"
+#include "server/backend_operations.h"
+#include "server/bootstrap.h"
+#include "server/lease_expirer.h"
+#include "server/log_writer.h"
+#include "server/member_view.h"
+#include "server/proposal_timeouts.h"
+#include "server/publisher.h"
+#include "server/purger.h"
+#include "server/raft_log.h"
+#include "server/snapshot_saver.h"
+#include "server/storage_version.h"
+#include "wal/snap_file.h"
+
+namespace holdfast::server {
+
+namespace {
+
+// Founded or reopened: everything that had to be read.
+struct Origins {
+  DataDirectory directory;
+  Log log;
+  std::unique_ptr<backend::Engine> engine;
+};
+
+absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::World& world,
+                                     const Member::OpenEngine& open_engine) {
+  Origins origins;
+  auto directory = prepare_data_directory(world.files, world.log, config);
+  if (!directory.ok()) return directory.status();
+  origins.directory = *directory;
+  if (!directory->has_log && config.initial_cluster_state == ClusterState::existing)
+    return absl::FailedPreconditionError(
+        "joining an existing cluster is not supported by this version of holdfast yet");
+  // The backend first: its lock is what keeps a second process out before anything is written.
+  auto engine = open_engine(config.backend_path());
+  if (!engine.ok()) return engine.status();
+  origins.engine = *std::move(engine);
+  const wal::World wal_world{world.files, world.clock, world.log, world.metrics, world.faults};
+  auto log = directory->has_log ? reopen_log(wal_world, config) : found_cluster(wal_world, config);
+  if (!log.ok()) return log.status();
+  origins.log = *std::move(log);
+  return origins;
+}
+
+raft::Config raft_config(const MemberConfig& config, const Log& log, uint64_t seed) {
+  raft::Config raft;
+  raft.id = log.member;
+  raft.election_tick = config.election_ticks;
+  raft.heartbeat_tick = 1;
+  raft.random_seed = seed;
+  raft.max_size_per_message = config.raft_max_size_per_message;
+  raft.max_inflight_messages = config.raft_max_inflight_messages;
+  raft.check_quorum = true;
+  raft.pre_vote = config.pre_vote;
+  return raft;
+}
+
+apply::StateMachine::Options machine_options(const MemberConfig& config, MemberId self) {
+  apply::StateMachine::Options options;
+  options.self = self;
+  options.quota_backend_bytes = config.quota_backend_bytes;
+  options.warning_apply_duration = config.warning_apply_duration;
+  options.max_learners = config.max_learners;
+  // LEA-02.
+  const double election_seconds = static_cast<double>(config.election_timeout().count()) / 1e9;
+  options.lease.ttl_min = static_cast<int64_t>(std::ceil(1.5 * election_seconds));
+  options.store = {config.compaction_batch_limit, config.compaction_sleep_interval};
+  return options;
+}
+
+}  // namespace
+
+// In the order of construction; each may use what stands above it.
+struct Member::Parts {
+  Parts(const MemberConfig& c, const World& w, const Executors& e, Links l, Log started)
+      : config(c),
+        world(w),
+        executors(e),
+        links(std::move(l)),
+        log(std::move(started)),
+        request_metrics(w.metrics),
+        waits(w.clock, request_metrics),
+        ids(log.member, w.clock.unix_nanoseconds()),
+        raft_log(w.log),
+        view(log.member, log.cluster, board),
+        operations(e.apply, e.background, view),
+        snapshotter(wal_world(), c.snap_dir()) {}
+
+  wal::World wal_world() const {
+    return {world.files, world.clock, world.log, world.metrics, world.faults};
+  }
+  absl::Status open_state(std::unique_ptr<backend::Engine> engine);
+  absl::Status open_consensus();
+  void open_requests();
+  void open_chores(Task ready);
+  void raise_no_space(Task answer);
+  VersionMonitor::AskVersions ask_versions();
+
+  const MemberConfig config;
+  const World world;
+  const Executors executors;
+  Links links;
+  Log log;
+
+  // Published facts and who waits for them.
+  RaftBoard board;
+  RequestMetrics request_metrics;
+  WaitTable waits;
+  RequestIdGenerator ids;
+  RaftLog raft_log;
+  MemberView view;
+  BackendOperations operations;
+
+  // The replicated state.
+  apply::OpenToAll authorizer;
+  std::shared_ptr<backend::Backend> backend;  // shared with the view
+  std::unique_ptr<apply::StateMachine> machine;
+  std::unique_ptr<StorageVersion> storage_version;
+
+  // Consensus.
+  wal::Snapshotter snapshotter;
+  std::unique_ptr<raft::MemoryStorage> storage;
+  std::unique_ptr<RaftOwner> raft;
+  std::unique_ptr<ReadIndex> reads;
+  std::unique_ptr<LogWriter> writer;
+  std::unique_ptr<ApplyOwner> apply;
+  std::unique_ptr<SnapshotSaver> snapshots;
+  std::unique_ptr<ProposalTimeouts> timeouts;
+
+  // Requests.
+  OpenAccess access;
+  std::unique_ptr<RequestDoor> door;
+  std::unique_ptr<V3Server> v3;
+
+  std::unique_ptr<VersionMonitor> versions;
+  std::unique_ptr<LeaseExpirer> leases;
+  std::vector<std::unique_ptr<Chore>> chores;
+  Member::Events events;
+};
+
+absl::Status Member::Parts::open_state(std::unique_ptr<backend::Engine> engine) {
+  backend = std::make_shared<backend::Backend>(
+      std::move(engine),
+      backend::BackendOptions{config.backend_batch_interval, config.backend_batch_limit},
+      backend::BackendEnvironment{executors.apply, executors.backend, world.process, world.metrics,
+                                  world.log});
+  auto opened = apply::StateMachine::open(
+      *backend, membership::Cluster::provisional(log.cluster, log.founding_members),
+      machine_options(config, log.member),
+      {executors.apply, executors.background, world.process, world.metrics, world.log, authorizer});
+  if (!opened.ok()) return opened.status();
+  machine = *std::move(opened);
+  operations.use(*backend);
+  view.show(*machine, backend);
+  storage_version = std::make_unique<StorageVersion>(*backend, view);
+  storage_version->on_cluster_changed(machine->cluster());
+  machine->set_observer(storage_version.get());
+  return absl::OkStatus();
+}
+
+absl::Status Member::Parts::open_consensus() {
+  auto made = make_raft_storage(log, machine->cluster()->is_established()
+                                         ? machine->cluster()->conf_state()
+                                         : raft::ConfState{},
+                                machine->consistent_index(), config.backend_path());
+  if (!made.ok()) return made.status();
+  storage = *std::move(made);
+  raft = std::make_unique<RaftOwner>(
+      RaftOwner::Parts{executors.raft, *storage, raft_log, world.log, world.metrics, board, waits,
+                       ids, links.peers},
+      RaftOwner::Options{raft_config(config, log, world.random.next()), config.heartbeat_interval,
+                         Index(config.snapshot_catchup_entries)});
+  if (!log.founders.empty())
+    if (absl::Status s = raft->bootstrap(log.founders); !s.ok()) return s;
+  reads = std::make_unique<ReadIndex>(executors.raft, ids, board, *raft, world.log, world.metrics,
+                                      ReadIndex::Options{config.request_timeout()});
+  writer = std::make_unique<LogWriter>(
+      LogWriter::Parts{executors.log, executors.background, *log.wal, snapshotter, *raft,
+                       links.peers, world.process, world.log},
+      log.member);
+  apply = std::make_unique<ApplyOwner>(
+      ApplyOwner::Parts{executors.apply, *machine, *backend, *raft, *reads, waits, board,
+                        links.peers, world.log, world.metrics},
+      log.member, log.snapshot.index);
+  snapshots = std::make_unique<SnapshotSaver>(
+      executors.apply, *backend, *writer, [this] { return machine->cluster()->conf_state(); },
+      world.log, log.snapshot.index, SnapshotSaver::Options{config.snapshot_count, log.member});
+  apply->add_listener(*snapshots);
+  raft->connect(*writer, *apply, *reads);
+  raft->publish_status_to([this](std::string json) { view.show_raft_status(std::move(json)); });
+  timeouts = std::make_unique<ProposalTimeouts>(
+      *raft, waits, board, links.peers,
+      ProposalTimeouts::Options{config.election_timeout(), log.member,
+                                [this] { return machine->cluster()->voters(); }});
+  return absl::OkStatus();
+}
+
+void Member::Parts::open_requests() {
+  door = std::make_unique<RequestDoor>(
+      *raft, *reads, waits, ids, board, world.clock, request_metrics,
+      RequestDoor::Options{config.max_request_bytes, config.request_timeout(),
+                           config.priority_requests});
+  v3 = std::make_unique<V3Server>(
+      V3Server::Parts{*door, *door, view, operations, access, ids, world.clock, world.metrics,
+                      world.log},
+      V3Server::Options{config.max_txn_ops, config.max_request_bytes, config.quota_backend_bytes,
+                        config.warning_apply_duration});
+  apply->on_no_space([this](Task answer) { raise_no_space(std::move(answer)); });
+}
+
+void Member::Parts::raise_no_space(Task answer) {
+  etcdserverpb::AlarmRequest request;
+  request.set_memberid(log.member.value);
+  request.set_action(etcdserverpb::AlarmRequest::ACTIVATE);
+  request.set_alarm(etcdserverpb::NOSPACE);
+  door->propose({.reply_on = &executors.apply}, Command::alarm, request.SerializeAsString(),
+                [answer = std::move(answer)](std::unique_ptr<apply::Result>) mutable { answer(); });
+}
+
+VersionMonitor::AskVersions Member::Parts::ask_versions() {
+  if (links.ask_versions) return links.ask_versions;
+  return [this](UniqueFunction<void(VersionMonitor::Versions)> answer) {
+    executors.background.post([answer = std::move(answer)]() mutable {
+      answer({std::string(kEtcdVersion)});
+    });
+  };
+}
+
+void Member::Parts::open_chores(Task ready) {
+  chores.push_back(std::make_unique<Publisher>(
+      executors.background, *door, world.log,
+      Publisher::Attributes{log.member, log.cluster, config.name, config.advertise_client_urls},
+      config.request_timeout(), std::move(ready)));
+  chores.push_back(std::make_unique<AutoCompactor>(
+      AutoCompactor::Parts{executors.background, *door,
+                           [this] { return view.store()->current_revision(); },
+                           [this] { return board.is_leader(); }, world.log},
+      config.auto_compaction));
+  chores.push_back(std::make_unique<Purger>(
+      executors.background, world.files, world.process, world.log,
+      Purger::Options{config.wal_path(), config.snap_dir(), static_cast<size_t>(config.max_wals),
+                      static_cast<size_t>(config.max_snapshots)}));
+}
+
+Member::Member(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Member::~Member() = default;
+
+absl::StatusOr<std::unique_ptr<Member>> Member::open(const MemberConfig& config, const World& world,
+                                                     const Executors& executors,
+                                                     const OpenEngine& open_engine, Links links) {
+  auto origins = find_origins(config, world, open_engine);
+  if (!origins.ok()) return origins.status();
+  auto parts = std::make_unique<Parts>(config, world, executors, std::move(links),
+                                       std::move(origins->log));
+  if (absl::Status s = parts->snapshotter.remove_leftovers(); !s.ok()) return s;
+  if (absl::Status s = parts->open_state(std::move(origins->engine)); !s.ok()) return s;
+  if (absl::Status s = parts->open_consensus(); !s.ok()) return s;
+  parts->open_requests();
+  Parts& p = *parts;
+  p.versions = std::make_unique<VersionMonitor>(VersionMonitor::Parts{
+      executors.background, *p.door, [&p] { return p.board.is_leader(); },
+      [&p] {
+        const auto cluster = p.machine->cluster();
+        return cluster->version() ? cluster->version()->to_string() : std::string();
+      }, p.ask_versions(), world.log});
+  p.leases = std::make_unique<LeaseExpirer>(executors.apply, p.machine->leases(), *p.door,
+                                            world.log, world.metrics, config.election_timeout());
+  p.apply->add_listener(*p.leases);
+  p.raft->add_listener(*p.leases);
+  return std::unique_ptr<Member>(new Member(std::move(parts)));
+}
+
+namespace {
+// Starts what waits for the first commit of a term.
+class FirstCommit : public Chore, public ApplyListener {
+ public:
+  FirstCommit(VersionMonitor& versions, Task& removed) : versions_(versions), removed_(removed) {}
+  std::string_view name() const override { return "first-commit"; }
+  void start() override {}
+  void stop() override {}
+  void on_first_commit_in_term(bool leading) override {
+    if (leading) versions_.check_soon();
+  }
+  void on_removed_from_cluster() override {
+    if (removed_) std::exchange(removed_, nullptr)();
+  }
+
+ private:
+  VersionMonitor& versions_;
+  Task& removed_;
+};
+}  // namespace
+
+void Member::start(Events events) {
+  Parts& p = *parts_;
+  p.events = std::move(events);
+  auto first_commit = std::make_unique<FirstCommit>(*p.versions, p.events.removed);
+  p.apply->add_listener(*first_commit);
+  p.chores.push_back(std::move(first_commit));
+  p.open_chores(std::move(p.events.ready));
+  // OPS-09: a cluster of one need not wait for anybody's silence.
+  const bool alone = p.machine->cluster()->members().size() <= 1;
+  const int advance =
+      alone && p.config.initial_election_tick_advance ? p.config.election_ticks - 1 : 0;
+  p.executors.raft.post([&p, advance] {
+    p.raft->start(advance);
+    p.timeouts->start();
+  });
+  p.versions->start();
+  p.leases->start();
+  for (auto& chore : p.chores) chore->start();
+}
+
+void Member::stop(Task stopped) {
+  Parts& p = *parts_;
+  for (auto& chore : p.chores) chore->stop();
+  p.versions->stop();
+  p.leases->stop();
+  // Nobody may wait for what will not happen any more; then the owners, from the front of the path to its end.
+  p.waits.close(error(EtcdError::stopped));
+  p.executors.raft.post([&p, stopped = std::move(stopped)]() mutable {
+    p.reads->close(error(EtcdError::stopped));
+    p.timeouts->stop();
+    p.raft->stop();
+    p.executors.log.post([&p, stopped = std::move(stopped)]() mutable {
+      p.writer->stop();
+      p.executors.apply.post([&p, stopped = std::move(stopped)]() mutable {
+        p.apply->stop();
+        p.backend->close(std::move(stopped));
+      });
+    });
+  });
+}
+
+V3Server& Member::v3() { return *parts_->v3; }
+const MemberInfo& Member::info() const { return parts_->view; }
+RequestDoor& Member::door() { return *parts_->door; }
+RequestIdGenerator& Member::request_ids() { return parts_->ids; }
+void Member::receive(raft::Message message) { parts_->raft->post_message(std::move(message)); }
+
+void Member::report_unreachable(MemberId id) {
+  parts_->executors.raft.post([raft = parts_->raft.get(), id] { raft->report_unreachable(id); });
+}
+
+void Member::report_snapshot(MemberId id, raft::SnapshotStatus status) {
+  parts_->executors.raft.post(
+      [raft = parts_->raft.get(), id, status] { raft->report_snapshot(id, status); });
+}
+
+const raft::RawNode& Member::node() const { return parts_->raft->node(); }
+
+}  // namespace holdfast::server

@@ -1,0 +1,94 @@
+// One member of the cluster, put together: what a data directory and a world make of it. Holds the parts and starts and
+// stops them in order; what happens is in the parts.
+//
+// Executors: five roles, which the wiring (apps/, sim/) may give to five threads, fewer, or one simulated scheduler. The
+// member must outlive every task on them: stop the executors before destroying it.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "backend/engine.h"
+#include "base/log.h"
+#include "env/clock.h"
+#include "env/executor.h"
+#include "env/fault_points.h"
+#include "env/file_system.h"
+#include "env/metrics.h"
+#include "env/process.h"
+#include "env/random.h"
+#include "raft/message.h"
+#include "raft/raw_node.h"
+#include "server/member_config.h"
+#include "server/peers.h"
+#include "server/request_door.h"
+#include "server/v3_server.h"
+#include "server/version_monitor.h"
+
+namespace holdfast::server {
+
+class Member {
+ public:
+  struct World {
+    const env::Clock& clock;
+    env::RandomSource& random;
+    env::FileSystem& files;
+    env::Process& process;
+    env::FaultPoints& faults;
+    env::Metrics& metrics;
+    Logger& log;
+  };
+  struct Executors {
+    env::Executor& raft;        // raft owner, read index, time-outs
+    env::Executor& log;         // log writer
+    env::Executor& apply;       // apply owner and the state it changes, leases
+    env::Executor& backend;     // commits
+    env::Executor& background;  // compaction, hashes, purge, other chores
+  };
+  using OpenEngine =
+      std::function<absl::StatusOr<std::unique_ptr<backend::Engine>>(const std::string& path)>;
+  struct Links {
+    Peers& peers;
+    // The versions of all members, for the cluster's version; null: only this one is asked.
+    VersionMonitor::AskVersions ask_versions;
+  };
+
+  // Founds a new member or takes up an old one. Call it on the apply executor; nothing runs before start().
+  static absl::StatusOr<std::unique_ptr<Member>> open(const MemberConfig& config, const World& world,
+                                                      const Executors& executors,
+                                                      const OpenEngine& open_engine, Links links);
+  ~Member();
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  // Any thread. `ready` runs on the background executor once the member has published itself (TRP-65).
+  // `removed` runs on the apply executor if the cluster removes this member (MEM-15); it should be stopped soon then.
+  struct Events {
+    Task ready;
+    Task removed;
+  };
+  void start(Events events);
+  // Any thread, once. Requests under way are answered `stopped`; what was applied is committed; files are closed.
+  // `stopped` runs on some executor of the member.
+  void stop(Task stopped);
+
+  V3Server& v3();
+  const MemberInfo& info() const;
+  RequestDoor& door();  // thread-safe
+  RequestIdGenerator& request_ids();
+
+  // From the other members. Any thread.
+  void receive(raft::Message message);
+  void report_unreachable(MemberId id);
+  void report_snapshot(MemberId id, raft::SnapshotStatus status);
+  // For harnesses, on the raft executor: the node itself, to be looked at.
+  const raft::RawNode& node() const;
+
+ private:
+  struct Parts;
+  explicit Member(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace holdfast::server
