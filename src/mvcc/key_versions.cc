@@ -96,53 +96,34 @@ void KeyVersions::restore_tombstone(RevisionPair modified) {
   ended_ = 1;
 }
 
-// The first generation that ends with a tombstone at or after `at`, or else the living one; none if the key was dead
-// before `at` and still is.
-std::optional<KeyVersions::Generation> KeyVersions::generation_for(int64_t at) const {
-  size_t begin = 0;
-  if (older_) {
-    for (const Ended& ended : older_->ended) {
-      if (older_->revisions[ended.tombstone].main >= at)
-        return Generation{begin, ended.tombstone + 1};
-      begin = ended.tombstone + 1;
-    }
-  }
-  if (ended_ && mod_main_ < at) return std::nullopt;
-  return Generation{begin, revision_count()};
-}
-
-std::optional<size_t> KeyVersions::newest_in(const Generation& generation, int64_t at) const {
-  size_t low = generation.begin;
-  size_t high = generation.end;
-  while (low < high) {
-    const size_t middle = low + (high - low) / 2;
-    if (at_position(middle).main <= at) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  if (low == generation.begin) return std::nullopt;
-  return low - 1;
+// Position of the newest revision up to `at`.
+std::optional<size_t> KeyVersions::newest_at(int64_t at) const {
+  if (mod_main_ <= at) return revision_count() - 1;
+  if (!older_) return std::nullopt;
+  const auto& revisions = older_->revisions;
+  auto after = std::upper_bound(revisions.begin(), revisions.end(), at,
+                                [](int64_t main, const Old& old) { return main < old.main; });
+  if (after == revisions.begin()) return std::nullopt;
+  return static_cast<size_t>(after - 1 - revisions.begin());
 }
 
 KeyVersions::Left KeyVersions::compact(int64_t at, std::optional<RevisionPair>& kept) {
   kept.reset();
-  const std::optional<Generation> generation = generation_for(at);
-  if (!generation) return Left::nothing;
-  const std::optional<size_t> newest = newest_in(*generation, at);
-  if (newest) {
-    const Old old = at_position(*newest);
-    kept = RevisionPair{old.main, old.sub};
+  const std::optional<size_t> newest = newest_at(at);
+  if (!newest) return Left::something;
+  const Old old = at_position(*newest);
+  if (old.tombstone && old.main < at) {
+    if (*newest + 1 == revision_count()) return Left::nothing;
+    drop_before(*newest + 1);
+    return Left::something;
   }
-  drop_before(newest.value_or(generation->begin));
+  kept = RevisionPair{old.main, old.sub};
+  drop_before(*newest);
   return Left::something;
 }
 
 std::optional<RevisionPair> KeyVersions::keep(int64_t at) const {
-  const std::optional<Generation> generation = generation_for(at);
-  if (!generation) return std::nullopt;
-  const std::optional<size_t> newest = newest_in(*generation, at);
+  const std::optional<size_t> newest = newest_at(at);
   if (!newest) return std::nullopt;
   const Old old = at_position(*newest);
   if (old.tombstone) return std::nullopt;

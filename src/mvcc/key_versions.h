@@ -53,7 +53,8 @@ class KeyVersions {
 
   enum class Left : uint8_t { something, nothing };
   // Forgets what isn't needed to read at `at` or later. `kept`: the revision <= `at` that stays (if any) and whose record
-  // must stay too; a tombstone exactly at `at` stays (KV-30). Nothing: remove the entry.
+  // must stay too; a tombstone exactly at `at` stays (KV-30). Nothing: remove the entry. When one transaction deleted and
+  // put the key again, the put stays; etcd then keeps the tombstone, loses the value and ends at the next read of it.
   Left compact(int64_t at, std::optional<RevisionPair>& kept);
   // What compact(at) would keep, but not a tombstone at `at` (BKT-13, VD-07: hashes leave it out).
   std::optional<RevisionPair> keep(int64_t at) const;
@@ -76,12 +77,6 @@ class KeyVersions {
     std::vector<Old> revisions;  // ascending
     std::vector<Ended> ended;    // ascending
   };
-  // A generation as positions in revisions plus the newest (position revisions.size()).
-  struct Generation {
-    size_t begin;
-    size_t end;  // behind its last
-  };
-
   explicit KeyVersions(size_t key_bytes) : key_bytes_(static_cast<uint32_t>(key_bytes)) {}
   ~KeyVersions() = default;
   Old at_position(size_t i) const {
@@ -89,8 +84,7 @@ class KeyVersions {
     return {mod_main_, mod_sub_, ended_ != 0};
   }
   void push_newest_to_older();
-  std::optional<Generation> generation_for(int64_t at) const;
-  std::optional<size_t> newest_in(const Generation& generation, int64_t at) const;
+  std::optional<size_t> newest_at(int64_t at) const;
   void drop_before(size_t position);
 
   // The newest revision. After a tombstone, created and version are those of the generation that it ended.
