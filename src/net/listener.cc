@@ -62,6 +62,7 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
       : pool_(pool), options_(std::move(options)), log_(log), grpc_(grpc), http_(http),
         shards_(pool.size()), acceptor_(pool.at(0).context()) {}
 
+  absl::Status prepare();
   absl::Status start();
   uint16_t port() const { return port_; }
   void drain(env::Duration patience, Task done);
@@ -97,6 +98,7 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
   HttpHandler* const http_;
   std::shared_ptr<TlsContext> tls_;  // shared with connections
   size_t max_connections_ = 0;
+  bool bound_ = false;
   uint16_t port_ = 0;
   mutable TrafficCounters counters_;
   std::vector<Shard> shards_;
@@ -147,7 +149,8 @@ class Listener::Core::Sniffer final : public Protocol {
   bool closing_ = false;
 };
 
-absl::Status Listener::Core::start() {
+absl::Status Listener::Core::prepare() {
+  if (bound_) return absl::OkStatus();
   if (options_.tls) {
     auto tls = TlsContext::for_server(*options_.tls);
     if (!tls.ok()) return tls.status();
@@ -155,7 +158,12 @@ absl::Status Listener::Core::start() {
   }
   max_connections_ = options_.max_connections != 0 ? options_.max_connections : file_limit();
   absl::Status bound = bind();
-  if (!bound.ok()) return bound;
+  bound_ = bound.ok();
+  return bound;
+}
+
+absl::Status Listener::Core::start() {
+  if (absl::Status prepared = prepare(); !prepared.ok()) return prepared;
   accept_soon();
   return absl::OkStatus();
 }
@@ -374,6 +382,7 @@ Listener::~Listener() {
   core_->drop_connections();
 }
 
+absl::Status Listener::bind() { return core_->prepare(); }
 absl::Status Listener::start() { return core_->start(); }
 uint16_t Listener::port() const { return core_->port(); }
 void Listener::stop(env::Duration patience, Task done) { core_->drain(patience, std::move(done)); }

@@ -70,7 +70,9 @@ class Listener {
   // Hard stop, waits for the I/O threads to let go; not from an I/O thread. The pool must still run (or have stopped).
   ~Listener();
 
-  // Binds and listens; accepting begins. INVALID_ARGUMENT for a bad address or TLS files, UNAVAILABLE "bind: ..."
+  // Takes the port, so that clients wait in the kernel's backlog until start(). Errors as start()'s.
+  absl::Status bind();
+  // Binds, unless that is done, and begins to accept. INVALID_ARGUMENT for a bad address or TLS files, UNAVAILABLE "bind: ..."
   // when the system refuses.
   absl::Status start();
   uint16_t port() const;

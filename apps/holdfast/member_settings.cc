@@ -1,0 +1,113 @@
+#include "apps/holdfast/member_settings.h"
+
+#include <charconv>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "membership/initial_cluster.h"
+
+namespace holdfast::app {
+
+namespace {
+
+// What gRPC's framing and metadata may add to a request (GEN-02).
+constexpr uint64_t kGrpcOverheadBytes = 512 * 1024;
+
+template <class T>
+T or_default(T value, T fallback) {
+  return value == T{} ? fallback : value;
+}
+
+server::AutoCompaction auto_compaction(const config::Resolved& resolved) {
+  using Mode = server::AutoCompaction::Mode;
+  if (resolved.compaction_mode == config::CompactionMode::periodic)
+    return {resolved.compaction_period.count() > 0 ? Mode::periodic : Mode::off,
+            resolved.compaction_period, 0};
+  return {resolved.compaction_revisions > 0 ? Mode::revision : Mode::off, {},
+          resolved.compaction_revisions};
+}
+
+}  // namespace
+
+absl::StatusOr<server::MemberConfig> member_settings(const config::Config& config) {
+  server::MemberConfig member;
+  member.name = config.name;
+  member.data_dir = config.data_dir;
+  member.wal_dir = config.wal_dir;
+  auto cluster = membership::parse_initial_cluster(config.initial_cluster);
+  if (!cluster.ok()) return cluster.status();
+  member.initial_cluster = *std::move(cluster);
+  member.initial_cluster_token = config.initial_cluster_token;
+  member.initial_cluster_state = config.resolved.cluster_state == config::ClusterState::existing
+                                     ? server::ClusterState::existing
+                                     : server::ClusterState::fresh;
+  member.advertise_peer_urls = config::url_texts(config.initial_advertise_peer_urls);
+  member.advertise_client_urls = config::url_texts(config.advertise_client_urls);
+  member.strict_reconfig_check = config.strict_reconfig_check;
+  member.max_learners = static_cast<int>(config.max_learners);
+  member.heartbeat_interval = std::chrono::milliseconds(config.heartbeat_interval_ms);
+  member.election_ticks = static_cast<int>(config.election_ticks());
+  member.initial_election_tick_advance = config.initial_election_tick_advance;
+  member.pre_vote = config.pre_vote;
+  member.snapshot_count = config.snapshot_count;
+  member.snapshot_catchup_entries = config.snapshot_catchup_entries;
+  member.max_snapshots = static_cast<int>(config.max_snapshots);
+  member.max_wals = static_cast<int>(config.max_wals);
+  member.unsafe_no_fsync = config.unsafe_no_fsync;
+  member.quota_backend_bytes = config.quota_backend_bytes;
+  member.backend_batch_interval =
+      or_default(config.backend_batch_interval, member.backend_batch_interval);
+  if (config.backend_batch_limit > 0)
+    member.backend_batch_limit = static_cast<size_t>(config.backend_batch_limit);
+  if (config.compaction_batch_limit > 0)
+    member.compaction_batch_limit = static_cast<int>(config.compaction_batch_limit);
+  member.compaction_sleep_interval =
+      or_default(config.compaction_sleep_interval, member.compaction_sleep_interval);
+  member.auto_compaction = auto_compaction(config.resolved);
+  member.max_request_bytes = config.max_request_bytes;
+  member.max_txn_ops = static_cast<int>(config.max_txn_ops);
+  member.warning_apply_duration = config.warning_apply_duration;
+  member.priority_requests = config.feature_gates.enabled(config::Feature::priority_request);
+  return member;
+}
+
+net::GrpcOptions grpc_settings(const config::Config& config) {
+  net::GrpcOptions options;
+  options.max_receive_message_bytes = config.max_request_bytes + kGrpcOverheadBytes;
+  options.max_concurrent_streams = config.max_concurrent_streams;
+  options.keepalive.min_ping_interval = config.grpc_keepalive_min_time;
+  if (config.grpc_keepalive_interval.count() > 0 && config.grpc_keepalive_timeout.count() > 0) {
+    options.keepalive.ping_after_idle = config.grpc_keepalive_interval;
+    options.keepalive.ping_timeout = config.grpc_keepalive_timeout;
+  }
+  return options;
+}
+
+absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
+                                                       const config::Url& url) {
+  if (url.is_unix())
+    return make_status(absl::StatusCode::kInvalidArgument,
+                       fmt::format("listening on {} is not supported by this version of holdfast yet",
+                                   url.text()));
+  net::ListenerOptions options;
+  options.address = url.hostname() == "localhost" ? "127.0.0.1" : url.hostname();
+  const std::string port = url.port();
+  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), options.port);
+  if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size())
+    return make_status(absl::StatusCode::kInvalidArgument,
+                       fmt::format("invalid port in {}", url.text()));
+  options.reuse_port = config.socket_reuse_port;
+  options.reuse_address = true;
+  if (url.is_tls()) {
+    net::TlsOptions tls;
+    tls.certificate_file = config.client_tls.cert_file;
+    tls.key_file = config.client_tls.key_file;
+    tls.trusted_ca_file = config.client_tls.trusted_ca_file;
+    if (config.client_tls.client_cert_auth || !tls.trusted_ca_file.empty())  // TLS-03
+      tls.client_certificate = net::TlsOptions::ClientCertificate::required;
+    options.tls = std::move(tls);
+  }
+  return options;
+}
+
+}  // namespace holdfast::app

@@ -1,0 +1,21 @@
+// From the user's configuration to the small option structs of the parts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "apps/holdfast/config.h"
+#include "net/grpc_server.h"
+#include "net/listener.h"
+#include "server/member_config.h"
+
+namespace holdfast::app {
+
+absl::StatusOr<server::MemberConfig> member_settings(const config::Config& config);
+net::GrpcOptions grpc_settings(const config::Config& config);
+// One listener per URL. InvalidArgument for a URL that cannot be listened on by this build.
+absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
+                                                       const config::Url& url);
+
+}  // namespace holdfast::app

@@ -1,0 +1,256 @@
+#include "apps/holdfast/running_server.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "apps/holdfast/member_settings.h"
+#include "apps/holdfast/version.h"
+#include "backend/lmdb_engine.h"
+#include "base/errors.h"
+#include "net/io_thread.h"
+#include "net/listener.h"
+#include "os/process_metrics.h"
+#include "os/systemd_notify.h"
+#include "rpc/grpc_services.h"
+#include "rpc/http_endpoints.h"
+#include "server/member.h"
+
+namespace holdfast::app {
+
+namespace {
+
+// One I/O thread for each two cores: the owners need the others.
+size_t io_threads() {
+  const unsigned cores = std::thread::hardware_concurrency();
+  return std::clamp<size_t>(cores / 2, 1, 8);
+}
+
+// Waits for a callback on another thread.
+class Latch {
+ public:
+  Task opener() {
+    return [this] {
+      std::lock_guard lock(mutex_);
+      open_ = true;
+      opened_.notify_all();
+    };
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    opened_.wait(lock, [this] { return open_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  bool open_ = false;
+};
+
+}  // namespace
+
+// Destroyed from the bottom up: ports, then the member, then the threads it ran on... see stop().
+struct RunningServer::Wiring {
+  explicit Wiring(const env::Clock& clock)
+      : raft("raft", clock),
+        apply("apply", clock),
+        backend("backend", clock),
+        background("background", clock),
+        io(clock, io_threads()) {}
+
+  os::PrometheusMetrics metrics;
+  os::SystemRandom random;
+  os::PosixFileSystem files;
+  env::NoFaults faults;
+  server::NoPeers peers;
+
+  // The raft owner and the log writer share a thread: on a member's few cores a hand-over costs more than what the two
+  // could do at the same time (docs/decisions/0005).
+  os::ThreadExecutor raft;
+  os::ThreadExecutor apply;
+  os::ThreadExecutor backend;
+  os::ThreadExecutor background;
+  net::IoPool io;
+
+  std::unique_ptr<server::Member> member;
+  std::unique_ptr<rpc::GrpcServices> services;
+  std::unique_ptr<net::GrpcServer> grpc;
+  std::unique_ptr<rpc::HttpEndpoints> http;
+  std::unique_ptr<rpc::HttpEndpoints> metrics_http;
+  std::vector<std::unique_ptr<net::Listener>> listeners;
+  std::vector<std::unique_ptr<net::Listener>> metrics_listeners;
+};
+
+RunningServer::RunningServer(const config::Config& config, const env::Clock& clock, Logger& log,
+                             os::ProcessExit& process)
+    : config_(config),
+      clock_(clock),
+      log_(log),
+      process_(process),
+      wiring_(std::make_unique<Wiring>(clock)) {}
+
+RunningServer::~RunningServer() = default;
+
+absl::Status RunningServer::start() {
+  os::add_process_metrics(wiring_->metrics);
+  if (absl::Status s = open_member(); !s.ok()) return s;
+  wiring_->io.start();
+  if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
+  if (absl::Status s = open_client_ports(); !s.ok()) return s;
+  export_facts();
+  wiring_->member->start({.ready = [this] { on_ready(); }, .removed = [this] {
+                            process_.die(
+                                "the member has been permanently removed from the cluster");
+                          }});
+  return absl::OkStatus();
+}
+
+absl::Status RunningServer::open_member() {
+  auto settings = member_settings(config_);
+  if (!settings.ok()) return settings.status();
+  Wiring& w = *wiring_;
+  absl::Status status;
+  Latch opened;
+  w.apply.post([&, done = opened.opener()]() mutable {
+    auto member = server::Member::open(
+        *settings, {clock_, w.random, w.files, process_, w.faults, w.metrics, log_},
+        {w.raft, w.raft, w.apply, w.backend, w.background},
+        [&](const std::string& path) {
+          return backend::open_lmdb_engine(
+              {.path = path,
+               .sync = settings->unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
+              w.files, process_, log_);
+        },
+        {w.peers, nullptr});
+    status = member.status();
+    if (member.ok()) w.member = *std::move(member);
+    done();
+  });
+  opened.wait();
+  return status;
+}
+
+absl::Status RunningServer::open_metrics_ports() {
+  Wiring& w = *wiring_;
+  w.metrics_http = std::make_unique<rpc::HttpEndpoints>(
+      rpc::HttpEndpoints::Parts{
+          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
+      rpc::HttpEndpoints::Options{.port = rpc::HttpEndpoints::Port::metrics});
+  for (const config::Url& url : config_.listen_metrics_urls) {
+    auto options = listener_settings(config_, url);
+    if (!options.ok()) return options.status();
+    w.metrics_listeners.push_back(std::make_unique<net::Listener>(
+        w.io, *std::move(options), log_, nullptr, w.metrics_http.get()));
+    if (absl::Status s = w.metrics_listeners.back()->start(); !s.ok()) return s;
+    log_.info("serving metrics", {{"address", url.text()}});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunningServer::open_client_ports() {
+  Wiring& w = *wiring_;
+  rpc::GrpcServices::Options options;
+  options.election_timeout = std::chrono::milliseconds(config_.election_timeout_ms);
+  options.warning_unary_request_duration = config_.warning_unary_request_duration;
+  options.histograms = config_.resolved.metrics == config::MetricsDetail::extensive
+                           ? rpc::Histograms::on
+                           : rpc::Histograms::off;
+  options.during_defragment =
+      config_.feature_gates.enabled(config::Feature::stop_grpc_service_on_defrag)
+          ? rpc::HealthDuringDefragment::not_serving
+          : rpc::HealthDuringDefragment::serving;
+  w.services = std::make_unique<rpc::GrpcServices>(
+      rpc::GrpcServices::Parts{w.member->v3(), w.background, w.metrics, log_}, std::move(options));
+  w.grpc = std::make_unique<net::GrpcServer>(grpc_settings(config_), &w.services->observer());
+  w.services->register_all(*w.grpc);
+  rpc::HttpEndpoints::Options http;
+  http.host_whitelist = {config_.host_whitelist.begin(), config_.host_whitelist.end()};
+  http.cors_origins = {config_.cors.begin(), config_.cors.end()};
+  w.http = std::make_unique<rpc::HttpEndpoints>(
+      rpc::HttpEndpoints::Parts{
+          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
+      std::move(http));
+
+  // HTTP-02: with --listen-client-http-urls the other ports speak gRPC only.
+  const bool split = !config_.listen_client_http_urls.empty();
+  for (const config::Url& url : config_.listen_client_urls) {
+    auto settings = listener_settings(config_, url);
+    if (!settings.ok()) return settings.status();
+    w.listeners.push_back(std::make_unique<net::Listener>(
+        w.io, *std::move(settings), log_, w.grpc.get(), split ? nullptr : w.http.get()));
+  }
+  for (const config::Url& url : config_.listen_client_http_urls) {
+    auto settings = listener_settings(config_, url);
+    if (!settings.ok()) return settings.status();
+    w.listeners.push_back(std::make_unique<net::Listener>(w.io, *std::move(settings), log_, nullptr,
+                                                          w.http.get()));
+  }
+  // Taken now, so that a port in use is known before anything is served; served when ready.
+  for (auto& listener : w.listeners)
+    if (absl::Status s = listener->bind(); !s.ok()) return s;
+  return absl::OkStatus();
+}
+
+void RunningServer::on_ready() {
+  Wiring& w = *wiring_;
+  w.services->start();
+  for (auto& listener : w.listeners)
+    if (absl::Status s = listener->start(); !s.ok()) process_.die(message(s));
+  for (const config::Url& url : config_.listen_client_urls) {
+    if (url.is_tls()) {
+      log_.info("serving client traffic securely", {{"traffic", "grpc+http"}, {"address", url.host}});
+    } else {
+      log_.info("serving client traffic insecurely; this is strongly discouraged!",
+                {{"traffic", "grpc+http"}, {"address", url.host}});
+    }
+  }
+  log_.info("ready to serve client requests");
+  os::notify_systemd("READY=1");
+}
+
+void RunningServer::export_facts() {
+  Wiring& w = *wiring_;
+  const auto one = [&](const char* name, const char* help, env::Labels labels) {
+    w.metrics.gauge(name, help, std::move(labels)).set(1);
+  };
+  one("etcd_server_version", "Which version is running. 1 for 'server_version' label.",
+      {{"server_version", std::string(server::kEtcdVersion)}});
+  one("etcd_server_id", "Server or member ID in hexadecimal format. 1 for 'server_id' label.",
+      {{"server_id", hex_id(w.member->info().member_id().value)}});
+  const int64_t quota = apply::Quota(config_.quota_backend_bytes).limit_bytes();
+  w.metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.")
+      .set(static_cast<double>(quota));
+  for (const config::FeatureSpec& spec : config::feature_specs())
+    w.metrics
+        .gauge("etcd_server_feature_enabled", "Whether or not a feature is enabled.",
+               {{"name", std::string(spec.name)}, {"stage", std::string(config::to_string(spec.stage))}})
+        .set(config_.feature_gates.enabled(spec.feature) ? 1 : 0);
+}
+
+void RunningServer::stop() {
+  Wiring& w = *wiring_;
+  os::notify_systemd("STOPPING=1");
+  const env::Duration patience =
+      std::chrono::seconds(5) + 2 * std::chrono::milliseconds(config_.election_timeout_ms);
+  for (auto* listeners : {&w.listeners, &w.metrics_listeners}) {
+    for (auto& listener : *listeners) {
+      Latch closed;
+      listener->stop(patience, closed.opener());
+      closed.wait();
+    }
+  }
+  Latch stopped;
+  w.member->stop(stopped.opener());
+  stopped.wait();
+  w.listeners.clear();
+  w.metrics_listeners.clear();
+  w.io.stop();
+  w.services.reset();
+  for (os::ThreadExecutor* executor : {&w.background, &w.raft, &w.backend, &w.apply}) executor->stop();
+  w.grpc.reset();
+  w.http.reset();
+  w.metrics_http.reset();
+  w.member.reset();
+}
+
+}  // namespace holdfast::app

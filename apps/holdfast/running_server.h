@@ -1,0 +1,46 @@
+// The wiring of the server: which owners share a thread, which ports serve what. No logic.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "apps/holdfast/config.h"
+#include "base/log.h"
+#include "env/metrics.h"
+#include "os/posix_file_system.h"
+#include "os/process_exit.h"
+#include "os/prometheus_metrics.h"
+#include "os/system_clock.h"
+#include "os/system_random.h"
+#include "os/thread_executor.h"
+
+namespace holdfast::app {
+
+class RunningServer {
+ public:
+  RunningServer(const config::Config& config, const env::Clock& clock, Logger& log,
+                os::ProcessExit& process);
+  ~RunningServer();
+
+  // Opens the data directory, binds the ports and starts; returns once the member runs, which is before it is ready.
+  absl::Status start();
+  // Graceful: calls under way are finished for at most ReqTimeout (OPS-17). Blocks until everything is closed.
+  void stop();
+
+ private:
+  struct Wiring;
+  absl::Status open_member();
+  absl::Status open_metrics_ports();
+  absl::Status open_client_ports();
+  void on_ready();
+  void export_facts();
+
+  const config::Config& config_;
+  const env::Clock& clock_;
+  Logger& log_;
+  os::ProcessExit& process_;
+  std::unique_ptr<Wiring> wiring_;
+};
+
+}  // namespace holdfast::app
