@@ -71,8 +71,9 @@ absl::Status check_progress(const Raft& raft, MemberId id, const Progress& progr
   switch (progress.state) {
     case ProgressState::snapshot:
       if (progress.pending_snapshot == Index(0)) return bad("a pending snapshot in snapshot state");
-      if (progress.next != std::max(progress.pending_snapshot, progress.match) + 1)
-        return bad("next stands behind the pending snapshot");
+      // Lower after a stale refusal; it is set anew when this state ends.
+      if (progress.next > std::max(progress.pending_snapshot, progress.match) + 1)
+        return bad("next lies no further than the snapshot");
       break;
     case ProgressState::probe:
     case ProgressState::replicate:
