@@ -1,0 +1,28 @@
+// Opens one TCP connection, with or without TLS, for the clients in this library.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "net/connection.h"
+#include "net/tls.h"
+
+namespace holdfast::net {
+
+struct ConnectTarget {
+  std::string address;  // IP address
+  uint16_t port;
+  std::shared_ptr<TlsContext> tls;  // null: plain; shared with the client's later connections
+  env::Duration timeout;            // for TCP; TLS has the same again
+};
+
+// On the wiring's thread. `done` runs there, later, with a connection on which start() was not yet called, or with
+// UNAVAILABLE and the system's words.
+void connect(const ConnectTarget& target, Connection::Wiring wiring,
+             std::function<void(absl::Status, std::shared_ptr<Connection>)> done);
+
+}  // namespace holdfast::net
