@@ -101,7 +101,7 @@ class Cluster {
   bool operator==(const Cluster&) const = default;
 
  private:
-  void store(const Member& member, RecordChanges& records) const;
+  void store(const Member& member, RecordChanges& records);
 
   ClusterId id_;
   std::map<MemberId, Member> members_;
