@@ -40,6 +40,7 @@ class Model : public StoreWorld {
       } else if (what < 850) {
         check_reads();
       } else if (what < 865) {
+        if (oracle_.compacted == oracle_.current) continue;
         Entry compaction;
         compaction.compact = random_.between(std::max<int64_t>(oracle_.compacted + 1, 0), oracle_.current);
         entry(std::move(compaction));
@@ -204,13 +205,15 @@ class Model : public StoreWorld {
     // What this revision hashes to now is what a compaction there would find.
     if (random_.chance(1, 3)) {
       const uint32_t before = oracle_.hash(at);
+      // If nothing is alive at `at`, etcd's two ways differ (an empty list means "all"): so do ours.
+      const bool comparable = !oracle_.kept(at, false).empty();
       const Revision previous = store->compacted_revision();
       Entry compaction;
       compaction.compact = at;
       entry(std::move(compaction));
       settle();
       const std::vector<CompactionHash> hashes = store->compaction_hashes();
-      if (!hashes.empty() && hashes.back().revision.value == at) {
+      if (comparable && !hashes.empty() && hashes.back().revision.value == at) {
         EXPECT_EQ(hashes.back(), (CompactionHash{before, previous, Revision(at)}));
       }
     }
