@@ -1,7 +1,8 @@
 #include "wal/decoder.h"
 
 #include <algorithm>
-#include <bit>
+#include <cstring>
+#include <optional>
 
 #include "base/check.h"
 #include "base/crc32c.h"
@@ -25,7 +26,8 @@ constexpr size_t kMaxFlipSearchBytes = 64 * 1024;
 constexpr uint32_t kCastagnoliReflected = 0x82F63B78;
 
 bool all_zero(std::string_view bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
+  return bytes.empty() ||
+         (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 // From the end of the data, the bit (0 = the last one) whose flip changes the checksum by `difference`.
@@ -159,8 +161,9 @@ absl::StatusOr<bool> Decoder::end_of_source() {
 // Every segment begins with the checksum so far, then whose log it is.
 absl::Status Decoder::check_order(const Record& record) {
   if ((record.type == RecordType::crc) != (records_ == 0))
-    return corrupt("crc record elsewhere than at the beginning");
-  if (records_ == 1 && record.type != RecordType::metadata) return corrupt("metadata is missing");
+    return corrupt("crc record elsewhere than first");
+  if ((record.type == RecordType::metadata) != (records_ == 1))
+    return corrupt("metadata record elsewhere than second");
   if (record.type == RecordType::crc && current_ != 0 && record.crc != crc_) {
     return corrupt(
         fmt::format("walpb: crc mismatch: expected: {:x} computed: {:x}", record.crc, crc_));

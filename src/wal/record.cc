@@ -92,6 +92,11 @@ absl::StatusOr<raft::Entry> decode_entry(std::string_view data) {
     return malformed("entry of unknown type");
   if (entry->type == raft::EntryType::conf_change && entry->data.empty())
     return malformed("configuration change without content");
+  // Leaving a joint configuration has no content, so a hard state of term 2 whose type was damaged looks like it, with the
+  // vote as term. Member ids are hashes; no log gets near this term.
+  if (entry->type == raft::EntryType::conf_change_v2 && entry->data.is_nil() &&
+      entry->term.value >> 48 != 0)
+    return malformed("entry that is a hard state");
   return entry;
 }
 

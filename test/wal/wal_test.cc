@@ -383,16 +383,20 @@ TEST_F(WalTest, ForeignFilesAreIgnoredWithAWarning) {
 }
 
 TEST_F(WalTest, ConflictingMetadata) {
-  auto wal = create();
-  wal.reset();
-  RecordWriter writer;
-  writer.put_crc();
-  writer.put(RecordType::metadata, "somedata");
-  writer.put(RecordType::snapshot, encode(SnapshotRecord{}));
-  writer.put(RecordType::metadata, "others");
-  ASSERT_TRUE((*disk_.open(std::string(kDir) + "/" + SegmentName{}.text(), env::OpenMode::read_write))
-                  ->write_at(0, writer.buffered())
-                  .ok());
+  create();
+  RecordWriter first, second;
+  first.put_crc();
+  first.put(RecordType::metadata, "somedata");
+  second = RecordWriter(first.crc());
+  second.put_crc();
+  second.put(RecordType::metadata, "others");
+  const auto write = [&](const SegmentName& name, const RecordWriter& content) {
+    auto file = *disk_.open(std::string(kDir) + "/" + name.text(), env::OpenMode::create_or_open);
+    ASSERT_TRUE(file->truncate(0).ok());
+    ASSERT_TRUE(file->write_at(0, content.buffered()).ok());
+  };
+  write({0, Index(0)}, first);
+  write({1, Index(1)}, second);
   EXPECT_EQ(fault_of(open().status()), Fault::metadata_conflict);
 }
 
