@@ -18,7 +18,8 @@ using testing::HasSubstr;
 
 class V3ServerTest : public testing::Test {
  protected:
-  absl::StatusOr<pb::RangeResponse> range(const pb::RangeRequest& request, Cancelled cancelled = {}) {
+  absl::StatusOr<pb::RangeResponse> range(const pb::RangeRequest& request,
+                                          Cancelled cancelled = {}) {
     std::optional<absl::StatusOr<std::string>> answer;
     const std::string bytes = request.SerializeAsString();
     w.v3->range(w.context(), *parse_range(bytes), cancelled,
@@ -68,8 +69,9 @@ TEST_F(V3ServerTest, RangeOfOneKey) {
   EXPECT_EQ(response->count(), 1);
   EXPECT_FALSE(response->more());
   EXPECT_EQ(w.reader.reads, 1);  // KV-13
-  EXPECT_EQ(w.metrics.value("etcd_server_request_duration_seconds{type=Range,success=true,}"), 1);  // MET-08
-  EXPECT_EQ(w.metrics.value("etcd_server_range_duration_seconds{success=true,}"), 1);               // MET-09
+  EXPECT_EQ(w.metrics.value("etcd_server_request_duration_seconds{type=Range,success=true,}"),
+            1);                                                                        // MET-08
+  EXPECT_EQ(w.metrics.value("etcd_server_range_duration_seconds{success=true,}"), 1);  // MET-09
 }
 
 TEST_F(V3ServerTest, RangeIsWrittenAsGoWritesIt) {
@@ -78,7 +80,8 @@ TEST_F(V3ServerTest, RangeIsWrittenAsGoWritesIt) {
   request.set_serializable(true);
   const std::string bytes = request.SerializeAsString();
   std::string answer;
-  w.v3->range(w.context(), *parse_range(bytes), {}, [&](absl::StatusOr<std::string> a) { answer = *a; });
+  w.v3->range(w.context(), *parse_range(bytes), {},
+              [&](absl::StatusOr<std::string> a) { answer = *a; });
   pb::RangeResponse response;
   ASSERT_TRUE(response.ParseFromString(answer));
   EXPECT_EQ(response.SerializeAsString(), answer);  // same order of fields, nothing superfluous
@@ -318,7 +321,9 @@ TEST_F(V3ServerTest, Status) {  // MNT-04
 
 TEST_F(V3ServerTest, MemberList) {  // CLU-10, GEN-06
   std::unique_ptr<pb::MemberListResponse> list;
-  const auto take = [&](absl::StatusOr<std::unique_ptr<pb::MemberListResponse>> r) { list = *std::move(r); };
+  const auto take = [&](absl::StatusOr<std::unique_ptr<pb::MemberListResponse>> r) {
+    list = *std::move(r);
+  };
   w.v3->member_list(w.context(), V3Server::Consistency::local, take);
   ASSERT_NE(list, nullptr);
   EXPECT_EQ(w.reader.reads, 0);
@@ -340,7 +345,8 @@ TEST_F(V3ServerTest, HealthReadNeedsNoKey) {  // HTTP-04
   w.v3->health_read(w.context(), V3Server::Consistency::local, [&](absl::Status s) { status = s; });
   EXPECT_TRUE(status.ok());
   w.reader.set(error(EtcdError::timeout));
-  w.v3->health_read(w.context(), V3Server::Consistency::linearizable, [&](absl::Status s) { status = s; });
+  w.v3->health_read(w.context(), V3Server::Consistency::linearizable,
+                    [&](absl::Status s) { status = s; });
   w.world.run_ready();
   EXPECT_TRUE(is(status, EtcdError::timeout));
 }
@@ -348,16 +354,17 @@ TEST_F(V3ServerTest, HealthReadNeedsNoKey) {  // HTTP-04
 TEST_F(V3ServerTest, HashAndDefragment) {  // MNT-06, MNT-07
   w.put("a", "1");
   std::unique_ptr<pb::HashKVResponse> hash;
-  w.v3->hash_kv(w.context(), Revision(0),
-                [&](absl::StatusOr<std::unique_ptr<pb::HashKVResponse>> r) { hash = *std::move(r); });
+  w.v3->hash_kv(
+      w.context(), Revision(0),
+      [&](absl::StatusOr<std::unique_ptr<pb::HashKVResponse>> r) { hash = *std::move(r); });
   w.world.run_ready();
   EXPECT_EQ(hash->hash_revision(), 2);
   EXPECT_EQ(hash->compact_revision(), -1);
   EXPECT_EQ(hash->header().revision(), 2);
   absl::Status status;
-  w.v3->hash_kv(w.context(), Revision(9), [&](absl::StatusOr<std::unique_ptr<pb::HashKVResponse>> r) {
-    status = r.status();
-  });
+  w.v3->hash_kv(
+      w.context(), Revision(9),
+      [&](absl::StatusOr<std::unique_ptr<pb::HashKVResponse>> r) { status = r.status(); });
   w.world.run_ready();
   EXPECT_TRUE(is(status, EtcdError::future_rev));
   std::unique_ptr<pb::HashResponse> whole;
@@ -372,7 +379,8 @@ TEST_F(V3ServerTest, HashAndDefragment) {  // MNT-06, MNT-07
 
 class RangeStreamTest : public V3ServerTest {
  protected:
-  std::unique_ptr<RangeStream> open(const pb::RangeRequest& request, absl::Status* status = nullptr) {
+  std::unique_ptr<RangeStream> open(const pb::RangeRequest& request,
+                                    absl::Status* status = nullptr) {
     bytes = request.SerializeAsString();
     std::unique_ptr<RangeStream> stream;
     w.v3->range_stream(w.context(), *parse_range(bytes), {},
@@ -525,8 +533,8 @@ TEST(RequestViews, UnusualBytes) {
   EXPECT_EQ(view->value, "");
   EXPECT_TRUE(view->ignore_value);
   EXPECT_TRUE(parse_put(""));
-  EXPECT_FALSE(parse_put("\x0a\x05k"));   // truncated
-  EXPECT_FALSE(parse_put("\x0c"));        // end of no group
+  EXPECT_FALSE(parse_put("\x0a\x05k"));  // truncated
+  EXPECT_FALSE(parse_put("\x0c"));       // end of no group
   EXPECT_FALSE(parse_range(std::string("\x00\x00", 2)));
   // Half a million empty groups must not cost half a million stack frames.
   std::string groups;
@@ -543,7 +551,8 @@ TEST(RequestText, SizesInsteadOfValues) {  // GEN-13
   pb::TxnRequest txn;
   txn.add_compare()->set_value("secret");
   txn.add_success()->mutable_request_put()->set_value("secret");
-  EXPECT_EQ(loggable(txn), "compare:<value_size:6> success:<request_put:<value_size:6>> failure:<>");
+  EXPECT_EQ(loggable(txn),
+            "compare:<value_size:6> success:<request_put:<value_size:6>> failure:<>");
 }
 
 TEST(GoDuration, AsGoPrintsIt) {

@@ -1,4 +1,5 @@
-// V3Server over a real store, with a member whose facts the test sets and a proposer that applies at once.
+// V3Server over a real store, with a member whose facts the test sets and a proposer that applies
+// at once.
 #pragma once
 
 #include <map>
@@ -23,10 +24,12 @@ namespace holdfast::server {
 // Counters and gauges by "name{label=value,...}"; histograms count their observations. Thread-safe.
 class MapMetrics : public env::Metrics {
  public:
-  env::Counter& counter(const std::string& name, const std::string&, const env::Labels& labels) override {
+  env::Counter& counter(const std::string& name, const std::string&,
+                        const env::Labels& labels) override {
     return series(name, labels);
   }
-  env::Gauge& gauge(const std::string& name, const std::string&, const env::Labels& labels) override {
+  env::Gauge& gauge(const std::string& name, const std::string&,
+                    const env::Labels& labels) override {
     return series(name, labels);
   }
   env::Histogram& histogram(const std::string& name, const std::string&, const std::vector<double>&,
@@ -77,8 +80,8 @@ class MapMetrics : public env::Metrics {
 
 class RecordingLogger : public Logger {
  public:
-  void write(LogLevel level, std::string_view message, const std::vector<LogField>& fields, const char*,
-             int) override {
+  void write(LogLevel level, std::string_view message, const std::vector<LogField>& fields,
+             const char*, int) override {
     std::string line = std::string(message);
     for (const LogField& field : fields) line += " " + field.name + "=" + field.json;
     const std::lock_guard lock(mutex_);
@@ -134,13 +137,15 @@ class FakeMember : public MemberInfo, public MemberOperations {
     ++commits;
     reply_on.post([done = std::move(done)]() mutable { done(absl::OkStatus()); });
   }
-  void hash(env::Executor& reply_on, UniqueFunction<void(absl::StatusOr<BackendHash>)> done) override {
+  void hash(env::Executor& reply_on,
+            UniqueFunction<void(absl::StatusOr<BackendHash>)> done) override {
     reply_on.post([done = std::move(done)]() mutable { done(BackendHash{42, Revision(5)}); });
   }
   void hash_kv(env::Executor& reply_on, Revision revision,
                UniqueFunction<void(absl::StatusOr<mvcc::HashResult>)> done) override {
     auto hash = store_now->hash_kv(revision);
-    reply_on.post([hash = std::move(hash), done = std::move(done)]() mutable { done(std::move(hash)); });
+    reply_on.post(
+        [hash = std::move(hash), done = std::move(done)]() mutable { done(std::move(hash)); });
   }
 
   std::atomic<uint64_t> leader_id{0xabc};
@@ -171,8 +176,8 @@ class FakeBarrier : public apply::CompactionBarrier {
   Task done_;
 };
 
-// Applies puts, deletes and alarms at once and answers by a task; remembers what it was given. What `next` holds is
-// answered instead, if it is set.
+// Applies puts, deletes and alarms at once and answers by a task; remembers what it was given. What
+// `next` holds is answered instead, if it is set.
 class FakeProposer : public Proposer {
  public:
   struct Proposal {
@@ -189,8 +194,9 @@ class FakeProposer : public Proposer {
       proposals.push_back({command, std::string(request)});
       result = next ? std::move(next) : apply_now(command, std::string(request));
     }
-    context.reply_on->post(
-        [result = std::move(result), done = std::move(done)]() mutable { done(std::move(result)); });
+    context.reply_on->post([result = std::move(result), done = std::move(done)]() mutable {
+      done(std::move(result));
+    });
   }
   std::vector<Proposal> seen() const {
     const std::lock_guard lock(mutex);
@@ -217,7 +223,8 @@ class FakeProposer : public Proposer {
   std::unique_ptr<apply::Result> apply_now(Command command, const std::string& bytes) {
     namespace pb = etcdserverpb;
     switch (command) {
-      case Command::put: return apply_put(bytes);
+      case Command::put:
+        return apply_put(bytes);
       case Command::delete_range: {
         pb::DeleteRangeRequest request;
         if (!request.ParseFromString(bytes)) return error_of(absl::InternalError("bytes"));
@@ -238,7 +245,8 @@ class FakeProposer : public Proposer {
         }
         return result_of(pb::AlarmResponse());
       }
-      case Command::compaction: return result_of(pb::CompactionResponse());
+      case Command::compaction:
+        return result_of(pb::CompactionResponse());
       case Command::lease_grant: {
         pb::LeaseGrantRequest request;
         if (!request.ParseFromString(bytes)) return error_of(absl::InternalError("bytes"));
@@ -247,9 +255,12 @@ class FakeProposer : public Proposer {
         response.set_ttl(request.ttl());
         return result_of(std::move(response));
       }
-      case Command::lease_revoke: return error_of(error(EtcdError::lease_not_found));
-      case Command::txn: return result_of(pb::TxnResponse());
-      default: return error_of(absl::InternalError("command"));
+      case Command::lease_revoke:
+        return error_of(error(EtcdError::lease_not_found));
+      case Command::txn:
+        return result_of(pb::TxnResponse());
+      default:
+        return error_of(absl::InternalError("command"));
     }
   }
   std::unique_ptr<apply::Result> apply_put(const std::string& bytes) {
@@ -297,10 +308,12 @@ struct V3World {
   explicit V3World(V3Server::Options options = {})
       : backend(backend::make_memory_engine(std::make_shared<backend::MemoryImage>()), {},
                 world.backend_environment()) {
-    auto opened = mvcc::Store::open(backend, leases, {}, {world.background, world.metrics, world.log});
+    auto opened =
+        mvcc::Store::open(backend, leases, {}, {world.background, world.metrics, world.log});
     member.store_now = *std::move(opened);
-    v3.emplace(V3Server::Parts{proposer, reader, member, member, access, ids, world.clock, metrics, log},
-               options);
+    v3.emplace(
+        V3Server::Parts{proposer, reader, member, member, access, ids, world.clock, metrics, log},
+        options);
   }
 
   CallContext context() {
