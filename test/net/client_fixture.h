@@ -2,6 +2,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <nghttp2/nghttp2.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -135,6 +136,14 @@ class RawSocket {
     }
     return got;
   }
+  // One read; empty when the other side has closed or ten seconds are over.
+  std::string read_some() {
+    pollfd p{fd_, POLLIN, 0};
+    if (::poll(&p, 1, 10000) <= 0) return "";
+    char buffer[65536];
+    ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+    return n <= 0 ? "" : std::string(buffer, static_cast<size_t>(n));
+  }
   std::string read_all() { return read_until(""); }
   // Takes and drops what has come so far.
   void skim() {
@@ -174,6 +183,48 @@ inline std::string h2_request_block(std::string_view path) {
 }
 inline std::string h2_headers(uint32_t stream, std::string_view path) {
   return h2_frame(1, 4, stream, h2_request_block(path));
+}
+
+// The header fields of the first answer on a connection, as "name: value" lines, read up to its end.
+inline std::string h2_answer(RawSocket& socket) {
+  nghttp2_hd_inflater* inflater = nullptr;
+  nghttp2_hd_inflate_new(&inflater);
+  std::string got, fields;
+  for (bool done = false; !done;) {
+    auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(got[i])); };
+    while (got.size() < 9 || got.size() < 9 + (byte(0) << 16 | byte(1) << 8 | byte(2))) {
+      std::string more = socket.read_some();
+      if (more.empty()) {
+        nghttp2_hd_inflate_del(inflater);
+        return fields + "<closed>";
+      }
+      got += more;
+    }
+    size_t size = byte(0) << 16 | byte(1) << 8 | byte(2);
+    if (byte(3) == 1) {
+      const auto* in = reinterpret_cast<const uint8_t*>(got.data()) + 9;
+      size_t left = size;
+      for (;;) {
+        nghttp2_nv nv;
+        int flags = 0;
+        ssize_t used = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, in, left, 1);
+        if (used < 0) break;
+        in += used;
+        left -= static_cast<size_t>(used);
+        if (flags & NGHTTP2_HD_INFLATE_EMIT)
+          fields += std::string(reinterpret_cast<char*>(nv.name), nv.namelen) + ": " +
+                    std::string(reinterpret_cast<char*>(nv.value), nv.valuelen) + "\n";
+        if (flags & NGHTTP2_HD_INFLATE_FINAL) {
+          nghttp2_hd_inflate_end_headers(inflater);
+          break;
+        }
+      }
+      done = byte(4) & 1;
+    }
+    got.erase(0, 9 + size);
+  }
+  nghttp2_hd_inflate_del(inflater);
+  return fields;
 }
 
 // Waits for a condition that another thread brings about; false after ten seconds.
