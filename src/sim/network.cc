@@ -1,0 +1,126 @@
+#include "sim/network.h"
+
+#include <algorithm>
+
+#include "raft/codec.h"
+
+namespace holdfast::sim {
+
+namespace {
+// A frame's share beside entries and snapshots.
+constexpr uint64_t kMessageBytes = 64;
+
+uint64_t size_of(const raft::Message& message) {
+  uint64_t bytes = kMessageBytes + message.context.size();
+  for (const raft::Entry& entry : message.entries) bytes += entry.data.size() + 16;
+  if (message.snapshot) bytes += message.snapshot->data.size();
+  return bytes;
+}
+
+env::Duration line_time(uint64_t bytes, uint64_t bytes_per_second) {
+  if (bytes_per_second == 0) return env::Duration(0);
+  return env::Duration(static_cast<int64_t>(
+      static_cast<unsigned __int128>(bytes) * 1'000'000'000 / bytes_per_second));
+}
+}  // namespace
+
+SimNetwork::SimNetwork(SimScheduler& scheduler)
+    : scheduler_(scheduler), random_(scheduler.random().fork()) {}
+
+void SimNetwork::attach(MemberId id, Endpoint endpoint) { endpoints_[id] = std::move(endpoint); }
+void SimNetwork::detach(MemberId id) { endpoints_.erase(id); }
+
+void SimNetwork::set_quality(MemberId from, MemberId to, const LinkQuality& quality) {
+  Link& l = link(from, to);
+  l.has_quality = true;
+  l.quality = quality;
+}
+
+void SimNetwork::heal() {
+  quality_ = LinkQuality{};
+  for (auto& [ends, link] : links_) {
+    link.blocked = false;
+    link.has_quality = false;
+    link.line_free = std::min(link.line_free, scheduler_.now());
+  }
+}
+
+env::Instant SimNetwork::arrival(Link& link, const LinkQuality& quality,
+                                 const raft::Message& message, env::Instant leaves) {
+  const env::Duration longest = strikes(quality.slow_ppm) ? quality.slow_max : quality.delay_max;
+  const env::Duration delay(random_.between(quality.delay_min.count(),
+                                            std::max(quality.delay_min, longest).count()));
+  if (message.type == raft::MessageType::snap)
+    return leaves + delay + line_time(size_of(message), quality.snapshot_bytes_per_second);
+  link.line_free = std::max(link.line_free, leaves) +
+                   line_time(size_of(message), quality.bytes_per_second);
+  env::Instant when = link.line_free + delay;
+  if (strikes(quality.reorder_ppm)) {
+    ++counts_.reordered;
+    return when + env::Duration(random_.between(0, quality.slow_max.count()));
+  }
+  when = std::max(when, link.last_arrival + env::Duration(1));
+  link.last_arrival = when;
+  return when;
+}
+
+void SimNetwork::send(raft::Message message, env::Instant leaves) {
+  ++counts_.sent;
+  Link& l = link(message.from, message.to);
+  const LinkQuality& quality = quality_of(l);
+  if (l.on_the_way >= kLinkMessagesMax) {
+    ++counts_.refused;
+    return lose(message, quality);
+  }
+  if (l.blocked || strikes(quality.loss_ppm)) return lose(message, quality);
+  const env::Instant when = arrival(l, quality, message, leaves);
+  if (message.type != raft::MessageType::snap && strikes(quality.duplicate_ppm)) {
+    ++counts_.duplicated;
+    deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), message);
+  }
+  deliver_at(when, std::move(message));
+}
+
+void SimNetwork::deliver_at(env::Instant when, raft::Message message) {
+  Link& l = link(message.from, message.to);
+  fullest_ = std::max(fullest_, ++l.on_the_way);
+  // Task is small; a message is not.
+  auto carried = std::make_unique<raft::Message>(std::move(message));
+  scheduler_.at(when, [this, carried = std::move(carried)] { arrive(std::move(*carried)); });
+}
+
+void SimNetwork::arrive(raft::Message message) {
+  Link& l = link(message.from, message.to);
+  --l.on_the_way;
+  auto receiver = endpoints_.find(message.to);
+  if (l.blocked || receiver == endpoints_.end()) return lose(message, quality_of(l));
+  ++counts_.delivered;
+  scheduler_.note(message.to.value ^ message.from.value << 8 ^
+                  static_cast<uint64_t>(message.type) << 16 ^ message.index.value << 24 ^
+                  message.term.value << 48);
+  if (message.type == raft::MessageType::snap) {
+    auto sender = endpoints_.find(message.from);
+    if (sender != endpoints_.end()) sender->second.snapshot_done(message.to, true);
+  }
+  receiver->second.receive(std::move(message));
+}
+
+void SimNetwork::lose(const raft::Message& message, const LinkQuality& quality) {
+  ++counts_.lost;
+  auto sender = endpoints_.find(message.from);
+  if (sender == endpoints_.end()) return;
+  // The sender of a snapshot always learns what became of it: raft waits for that.
+  if (message.type == raft::MessageType::snap) {
+    scheduler_.after(std::chrono::milliseconds(1), [this, from = message.from, to = message.to] {
+      auto sender = endpoints_.find(from);
+      if (sender != endpoints_.end()) sender->second.snapshot_done(to, false);
+    });
+  } else if (strikes(quality.report_ppm)) {
+    scheduler_.after(std::chrono::milliseconds(1), [this, from = message.from, to = message.to] {
+      auto sender = endpoints_.find(from);
+      if (sender != endpoints_.end()) sender->second.unreachable(to);
+    });
+  }
+}
+
+}  // namespace holdfast::sim

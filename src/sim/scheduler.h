@@ -1,0 +1,75 @@
+// Virtual time. Events happen in order of their instant; those of the same instant in an order drawn from the seed. Time
+// jumps from event to event, so an idle hour costs nothing. Same seed and same calls: same run, bit for bit.
+//
+// One thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/random.h"
+#include "base/task.h"
+#include "env/clock.h"
+
+namespace holdfast::sim {
+
+using EventId = uint64_t;  // 0 = none
+
+class SimScheduler {
+ public:
+  explicit SimScheduler(uint64_t seed);
+  ~SimScheduler();
+
+  env::Instant now() const { return now_; }
+  // An instant in the past means now.
+  EventId at(env::Instant when, Task task);
+  EventId after(env::Duration delay, Task task) { return at(now_ + delay, std::move(task)); }
+  // Nothing happens if the event is over.
+  void cancel(EventId id);
+
+  // Moves to the next event and runs it. False if there is none.
+  bool run_one();
+  // Runs all events before `end`, then stands at `end`.
+  void run_until(env::Instant end);
+  // Lets run_until() return after the event under way.
+  void stop() { stopped_ = true; }
+  bool stopped() const { return stopped_; }
+
+  // Draws that decide what happens (delays, faults). Everything random in a run descends from here.
+  Random& random() { return random_; }
+
+  // What two runs must agree on. note() mixes a fact in; the order counts.
+  void note(uint64_t fact);
+  uint64_t digest() const { return digest_; }
+  uint64_t events() const { return events_; }
+  size_t pending() const { return heap_.size(); }
+
+ private:
+  struct Entry {
+    int64_t when;
+    uint32_t tie;
+    uint32_t slot;
+    uint32_t generation;
+  };
+  struct Slot {
+    Task task;
+    uint32_t generation = 1;
+  };
+  static bool later(const Entry& a, const Entry& b) {
+    if (a.when != b.when) return a.when > b.when;
+    if (a.tie != b.tie) return a.tie > b.tie;
+    return a.slot > b.slot;
+  }
+  bool pop(Task& task);
+
+  Random random_;
+  env::Instant now_{0};
+  std::vector<Entry> heap_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  uint64_t digest_ = 0x9e3779b97f4a7c15;
+  uint64_t events_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace holdfast::sim
