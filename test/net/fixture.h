@@ -78,6 +78,9 @@ class EchoHttp final : public HttpHandler {
     } else if (request.path() == "/hang") {
       std::lock_guard lock(mutex_);
       hanging_.push_back(exchange);
+    } else if (request.path() == "/peer") {
+      exchange->respond(200, {}, exchange->peer().common_name +
+                                     (exchange->peer().certificate_verified ? " verified" : ""));
     } else if (request.path() == "/drop") {
     } else {
       exchange->respond(404, {{"Content-Type", "text/plain; charset=utf-8"}}, "404 page not found\n");
