@@ -1,5 +1,5 @@
-// How fast the store is by itself: CPU per put on the apply and the commit thread, at a given number of keys; point reads;
-// restore time; memory per key.
+// How fast the store is by itself: CPU per put on the apply and the commit thread, at a given
+// number of keys; point reads; restore time; memory per key.
 //
 //   mvcc-bench put KEYS PUTS [FOLDER]      fill KEYS keys, then PUTS puts to random ones
 //   mvcc-bench read KEYS READS [FOLDER]    random point reads
@@ -82,7 +82,8 @@ class Bench {
       CHECK(engine.ok(), "{}", engine.status().ToString());
       backend_ = std::make_unique<backend::Backend>(
           *std::move(engine), backend::BackendOptions{},
-          backend::BackendEnvironment{threads_.owner, threads_.committer, process_, metrics_, log_});
+          backend::BackendEnvironment{threads_.owner, threads_.committer, process_, metrics_,
+                                      log_});
       auto store = mvcc::Store::open(*backend_, leases_, {}, {threads_.background, metrics_, log_});
       CHECK(store.ok());
       store_ = *std::move(store);
@@ -163,7 +164,8 @@ class Bench {
                (thread_cpu_seconds() - range_begin) / static_cast<double>(walked) * 1e6);
     const double view_begin = thread_cpu_seconds();
     for (int64_t i = 0; i < count; ++i) backend::ReadView view = backend_->view();
-    fmt::print("view: {:.3f} us\n", (thread_cpu_seconds() - view_begin) / static_cast<double>(count) * 1e6);
+    fmt::print("view: {:.3f} us\n",
+               (thread_cpu_seconds() - view_begin) / static_cast<double>(count) * 1e6);
     close();
   }
 
@@ -176,7 +178,8 @@ class Bench {
   void reopen() {
     fmt::print("before: {}\n", memory());
     const double seconds = open();
-    fmt::print("restore: {:.3f} s at revision {}\n  {}\n", seconds, store_->current_revision().value, memory());
+    fmt::print("restore: {:.3f} s at revision {}\n  {}\n", seconds,
+               store_->current_revision().value, memory());
     const double begin = threads_.now();
     auto hash = store_->hash_kv(Revision(0));
     fmt::print("hash_kv: {:.3f} s\n", threads_.now() - begin);
@@ -198,7 +201,9 @@ class Bench {
 
 int run(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
-  auto number = [&](int i, int64_t otherwise) { return argc > i ? std::atoll(argv[i]) : otherwise; };
+  auto number = [&](int i, int64_t otherwise) {
+    return argc > i ? std::atoll(argv[i]) : otherwise;
+  };
   auto folder = [&](int i) { return std::string(argc > i ? argv[i] : "/tmp/mvcc-bench"); };
   const std::string path = folder(what == "put" || what == "read" ? 4 : 3);
   if (what != "reopen") std::filesystem::remove_all(path);
@@ -212,7 +217,9 @@ int run(int argc, char** argv) {
   } else if (what == "reopen") {
     bench.reopen();
   } else {
-    fmt::print(stderr, "usage: mvcc-bench put KEYS PUTS | read KEYS READS | fill KEYS | reopen KEYS  [FOLDER]\n");
+    fmt::print(
+        stderr,
+        "usage: mvcc-bench put KEYS PUTS | read KEYS READS | fill KEYS | reopen KEYS  [FOLDER]\n");
     return 2;
   }
   return 0;

@@ -10,10 +10,11 @@ namespace holdfast::backend {
 struct Backend::Pending {
   BackendOptions options;
   std::function<void(Backend&)> hook;
-  std::shared_ptr<Batch> batch;  // shared with readers through the set, and later with the committer
-  std::vector<Task> done;        // to run when `batch` is durable
-  env::TimerId timer = 0;        // runs while `batch` has operations
-  Task resume;                   // when_uncongested
+  std::shared_ptr<Batch>
+      batch;               // shared with readers through the set, and later with the committer
+  std::vector<Task> done;  // to run when `batch` is durable
+  env::TimerId timer = 0;  // runs while `batch` has operations
+  Task resume;             // when_uncongested
   // Why the batch should be sealed at the next boundary.
   bool asked = false;    // commit_at_boundary: also when congested
   bool overdue = false;  // batch_interval is over
@@ -40,7 +41,9 @@ Backend::~Backend() {
   if (pending_->timer != 0) core_->environment().owner.cancel(pending_->timer);
 }
 
-void Backend::set_commit_hook(std::function<void(Backend&)> hook) { pending_->hook = std::move(hook); }
+void Backend::set_commit_hook(std::function<void(Backend&)> hook) {
+  pending_->hook = std::move(hook);
+}
 
 void Backend::put(Bucket bucket, std::string_view key, std::string_view value) {
   CHECK(bucket != Bucket::key && !key.empty() && !pending_->closed);
@@ -63,15 +66,15 @@ char* Backend::append(const RevisionKey& key, size_t value_bytes) {
 
 void Backend::Pending::watch_age(Backend& backend) {
   if (timer != 0 || in_hook) return;
-  timer = backend.core_->environment().owner.post_after(
-      options.batch_interval, [weak = std::weak_ptr<Backend*>(self)] {
-        auto alive = weak.lock();
-        if (!alive) return;
-        Pending& pending = *(*alive)->pending_;
-        pending.timer = 0;
-        pending.overdue = true;
-        (*alive)->entry_boundary();
-      });
+  timer = backend.core_->environment().owner.post_after(options.batch_interval,
+                                                        [weak = std::weak_ptr<Backend*>(self)] {
+                                                          auto alive = weak.lock();
+                                                          if (!alive) return;
+                                                          Pending& pending = *(*alive)->pending_;
+                                                          pending.timer = 0;
+                                                          pending.overdue = true;
+                                                          (*alive)->entry_boundary();
+                                                        });
 }
 
 void Backend::entry_boundary() {
@@ -173,6 +176,7 @@ uint32_t Backend::hash() { return core_->hash(); }
 int64_t Backend::size() const { return core_->size.load(std::memory_order_relaxed); }
 int64_t Backend::size_in_use() const { return core_->size_in_use.load(std::memory_order_relaxed); }
 uint64_t Backend::commits() const { return core_->commits.load(std::memory_order_relaxed); }
+void Backend::expect_scan() { core_->engine().expect_scan(); }
 void Backend::release_pages() { core_->engine().release_pages(); }
 
 void put_consistent_index(Backend& backend, const ConsistentIndex& value) {

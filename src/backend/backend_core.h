@@ -14,16 +14,19 @@
 
 namespace holdfast::backend {
 
-// The batches that a reader must ask before the engine, newest first (the pending one, then sealed ones). Immutable.
+// The batches that a reader must ask before the engine, newest first (the pending one, then sealed
+// ones). Immutable.
 struct BatchSet {
-  std::vector<std::shared_ptr<const Batch>> batches;  // shared by all sets that name it, and the committer
+  std::vector<std::shared_ptr<const Batch>>
+      batches;  // shared by all sets that name it, and the committer
 };
 
 // A place for one open view. `batches` is a hazard pointer: a set named there is not freed.
 struct alignas(64) ReaderSlot {
   std::atomic<bool> busy = false;
   std::atomic<const BatchSet*> batches = nullptr;
-  std::unique_ptr<Engine::Reader> reader;  // made at the first use of the engine; by whoever holds the slot
+  std::unique_ptr<Engine::Reader>
+      reader;  // made at the first use of the engine; by whoever holds the slot
 };
 
 class BackendCore : public std::enable_shared_from_this<BackendCore> {
@@ -41,7 +44,8 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
   };
   void submit(Work work);
 
-  // Owner: `pending` joins the set in front; what was in front before is sealed by that and must be submitted.
+  // Owner: `pending` joins the set in front; what was in front before is sealed by that and must be
+  // submitted.
   void add_batch(std::shared_ptr<const Batch> pending);
   size_t sealed_waiting() const { return sealed_waiting_.load(std::memory_order_acquire); }
   // The owner asks to be called back (on the committer) when fewer than kSealedBatchesMax wait.
@@ -76,6 +80,7 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
   env::Histogram& commit_seconds_;
   env::Histogram& write_seconds_;
   env::Histogram& defragment_seconds_;
+  env::Histogram& hash_seconds_;
   env::Gauge& defragment_inflight_;
   env::Gauge& total_bytes_;
   env::Gauge& in_use_bytes_;

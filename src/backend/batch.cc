@@ -5,8 +5,9 @@
 namespace holdfast::backend {
 
 char* Batch::allocate(size_t bytes) {
-  if (bytes > free_bytes_) {
-    // A value that takes much of a block gets its own, so that the rest of the current one isn't lost.
+  if (bytes > free_bytes_ || free_ == nullptr) {
+    // A value that takes much of a block gets its own, so that the rest of the current one isn't
+    // lost.
     if (bytes > kBlockBytes / 4) {
       blocks_.push_back(std::unique_ptr<char[]>(new char[bytes]));
       return blocks_.back().get();

@@ -1,8 +1,9 @@
-// Writes on their way to the disk. A batch is filled by the owner, sealed, written by the committer, and dropped when the
-// last reader that found it is gone.
+// Writes on their way to the disk. A batch is filled by the owner, sealed, written by the
+// committer, and dropped when the last reader that found it is gone.
 //
-// Bucket::key grows by ascending revision, so its part is an append-only sequence that readers search without a lock
-// while the owner appends; the other buckets are small ordered maps behind a mutex.
+// Bucket::key grows by ascending revision, so its part is an append-only sequence that readers
+// search without a lock while the owner appends; the other buckets are small ordered maps behind a
+// mutex.
 #pragma once
 
 #include <array>
@@ -41,8 +42,8 @@ class Batch {
   size_t operations() const { return operations_; }
 
   // --- any thread ---
-  // The value must have been filled in before the reader learnt of the revision (the store publishes its current
-  // revision after the writes).
+  // The value must have been filled in before the reader learnt of the revision (the store
+  // publishes its current revision after the writes).
   size_t record_count() const { return count_.load(std::memory_order_acquire); }
   const Record& record(size_t i) const {
     const size_t segment = std::bit_width(i / kFirstSegment + 1) - 1;
@@ -51,7 +52,8 @@ class Batch {
   // Position of the first record not below `revision`.
   size_t lower_bound(RevisionPair revision) const;
   const Record* find(RevisionPair revision) const;
-  // True if the batch says something about the key; `value` is nullopt if it says that the key is erased.
+  // True if the batch says something about the key; `value` is nullopt if it says that the key is
+  // erased.
   bool find(Bucket bucket, std::string_view key, std::optional<std::string>& value) const;
   // Lays the batch's changes in [from, to) over `changes`.
   void overlay(Bucket bucket, std::string_view from, std::string_view to, Changes& changes) const;

@@ -25,12 +25,14 @@ inline constexpr size_t kBucketCount = 10;
 
 std::string_view name(Bucket bucket);
 
-// All buckets in the byte order of their names: the order in which etcd walks its file (Hash, snapshot).
+// All buckets in the byte order of their names: the order in which etcd walks its file (Hash,
+// snapshot).
 inline constexpr std::array<Bucket, kBucketCount> kBucketsByName = {
     Bucket::alarm, Bucket::auth,  Bucket::auth_roles, Bucket::auth_users,      Bucket::cluster,
     Bucket::key,   Bucket::lease, Bucket::members,    Bucket::members_removed, Bucket::meta};
 
-// Keys of Bucket::meta. Numbers are 8 bytes big-endian, compaction revisions a 17-byte revision key with sub 0.
+// Keys of Bucket::meta. Numbers are 8 bytes big-endian, compaction revisions a 17-byte revision key
+// with sub 0.
 inline constexpr std::string_view kConsistentIndexKey = "consistent_index";
 inline constexpr std::string_view kTermKey = "term";
 inline constexpr std::string_view kConfStateKey = "confState";

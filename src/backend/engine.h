@@ -1,6 +1,6 @@
-// What a Backend needs of a storage engine: ordered buckets of bytes, one writer whose transactions are atomic and
-// durable, readers with snapshots. LmdbEngine (lmdb_engine.h) is the real one, MemoryEngine (memory_engine.h) the
-// simulator's.
+// What a Backend needs of a storage engine: ordered buckets of bytes, one writer whose transactions
+// are atomic and durable, readers with snapshots. LmdbEngine (lmdb_engine.h) is the real one,
+// MemoryEngine (memory_engine.h) the simulator's.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,9 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  // One thread at a time (it may move between threads). Between begin() and end() all reads see one committed state, at
-  // least as new as the last commit() that returned before begin(). Views returned are valid until end().
+  // One thread at a time (it may move between threads). Between begin() and end() all reads see one
+  // committed state, at least as new as the last commit() that returned before begin(). Views
+  // returned are valid until end().
   class Reader {
    public:
     virtual ~Reader() = default;
@@ -47,15 +48,18 @@ class Engine {
     virtual void put(Bucket bucket, std::string_view key, std::string_view value) = 0;
     virtual void erase(Bucket bucket, std::string_view key) = 0;  // absent: nothing
   };
-  // One write transaction: calls `fill` once, then makes everything durable. After an error nothing of it is there, and
-  // nothing further may be written (the caller ends the process). Commit owner only.
+  // One write transaction: calls `fill` once, then makes everything durable. After an error nothing
+  // of it is there, and nothing further may be written (the caller ends the process). Commit owner
+  // only.
   virtual absl::Status commit(absl::FunctionRef<void(Writer&)> fill) = 0;
 
   // As of the last commit. Commit owner only.
   virtual EngineSizes sizes() = 0;
-  // Rewrites the file without its free pages; crash-safe; readers go on. After an error the old file is still in use.
-  // Commit owner only.
+  // Rewrites the file without its free pages; crash-safe; readers go on. After an error the old
+  // file is still in use. Commit owner only.
   virtual absl::Status defragment() = 0;
+  // Thread-safe. A walk over much of the file begins: read ahead, until release_pages().
+  virtual void expect_scan() = 0;
   // Thread-safe. Gives memory that caches the file back to the kernel, after a walk over all of it.
   virtual void release_pages() = 0;
   // Ends the use of the file; no reader may be between begin() and end(). Commit owner only.

@@ -49,7 +49,8 @@ class LmdbReader : public Engine::Reader {
   void require(int rc, std::string_view operation);
 
   LmdbEngine& engine_;
-  std::shared_ptr<LmdbEnv> env_;  // shared with the engine until a defragmentation replaces it there
+  std::shared_ptr<LmdbEnv>
+      env_;  // shared with the engine until a defragmentation replaces it there
   MDB_txn* txn_ = nullptr;
 };
 
@@ -96,6 +97,7 @@ class LmdbEngine : public Engine {
   absl::Status commit(absl::FunctionRef<void(Writer&)> fill) override;
   EngineSizes sizes() override;
   absl::Status defragment() override;
+  void expect_scan() override;
   void release_pages() override;
   void close() override {
     own_reader_.reset();
@@ -104,7 +106,9 @@ class LmdbEngine : public Engine {
     guard_.reset();
   }
 
-  bool is_current(const LmdbEnv* env) const { return current_.load(std::memory_order_acquire) == env; }
+  bool is_current(const LmdbEnv* env) const {
+    return current_.load(std::memory_order_acquire) == env;
+  }
   std::shared_ptr<LmdbEnv> current() {
     std::lock_guard lock(mutex_);
     return env_;
@@ -315,14 +319,23 @@ void LmdbEngine::find_map() {
   }
 }
 
+void LmdbEngine::expect_scan() {
+  std::lock_guard lock(mutex_);
+  if (env_ == nullptr || map_begin_ == nullptr) return;
+  madvise(map_begin_, env_->counted_bytes(), MADV_SEQUENTIAL);
+}
+
 void LmdbEngine::release_pages() {
   std::lock_guard lock(mutex_);
   if (env_ == nullptr || map_begin_ == nullptr) return;
-  // Only this process's mapping lets go; the page cache keeps the data, and a reader just maps it again.
+  // Only this process's mapping lets go; the page cache keeps the data, and a reader just maps it
+  // again.
   madvise(map_begin_, env_->counted_bytes(), MADV_DONTNEED);
+  madvise(map_begin_, env_->counted_bytes(), MADV_RANDOM);  // what MDB_NORDAHEAD asked for
 }
 
-absl::StatusOr<std::shared_ptr<LmdbEnv>> LmdbEngine::make_compact_copy(const std::string& copy_path) {
+absl::StatusOr<std::shared_ptr<LmdbEnv>> LmdbEngine::make_compact_copy(
+    const std::string& copy_path) {
   if (int rc = mdb_env_copy2(env_->env(), copy_path.c_str(), MDB_CP_COMPACT); rc != 0)
     return lmdb_status(rc, "copy to", copy_path);
   if (options_.sync == Sync::yes) {
@@ -371,9 +384,10 @@ absl::Status LmdbEngine::defragment() {
     find_map();
   }
   const EngineSizes after = sizes();
-  log_.info("finished defragmenting directory", {{"path", options_.path},
-                                                 {"current-db-size-bytes", after.file_bytes},
-                                                 {"current-db-size-in-use-bytes", after.in_use_bytes}});
+  log_.info("finished defragmenting directory",
+            {{"path", options_.path},
+             {"current-db-size-bytes", after.file_bytes},
+             {"current-db-size-in-use-bytes", after.in_use_bytes}});
   return absl::OkStatus();
 }
 
@@ -397,7 +411,8 @@ absl::StatusOr<std::unique_ptr<Engine>> open_lmdb_engine(const LmdbOptions& opti
   if (!guard.ok()) return guard.status();
   if (absl::Status status = (*guard)->try_lock(); !status.ok()) {
     if (status.code() != absl::StatusCode::kUnavailable) return status;
-    return make_status(status.code(), fmt::format("backend: {} is in use by another process", options.path));
+    return make_status(status.code(),
+                       fmt::format("backend: {} is in use by another process", options.path));
   }
   if (absl::Status status = look_at_file(options.path, files); !status.ok()) return status;
   const std::string leftover = options.path + std::string(kDefragmentSuffix);
@@ -407,9 +422,11 @@ absl::StatusOr<std::unique_ptr<Engine>> open_lmdb_engine(const LmdbOptions& opti
   if (!env.ok()) return env.status();
   // The name of a new file must survive as the file does.
   if (options.sync == Sync::yes) {
-    if (absl::Status status = files.sync_directory(parent_of(options.path)); !status.ok()) return status;
+    if (absl::Status status = files.sync_directory(parent_of(options.path)); !status.ok())
+      return status;
   }
-  return std::make_unique<LmdbEngine>(options, files, process, log, *std::move(guard), *std::move(env));
+  return std::make_unique<LmdbEngine>(options, files, process, log, *std::move(guard),
+                                      *std::move(env));
 }
 
 }  // namespace holdfast::backend

@@ -46,7 +46,8 @@ absl::Status lmdb_status(int rc, std::string_view operation, std::string_view pa
 }
 
 absl::StatusOr<std::shared_ptr<LmdbEnv>> LmdbEnv::open(const LmdbOptions& options) {
-  std::shared_ptr<LmdbEnv> self(new LmdbEnv);  // shared by the engine and the readers that began on it
+  std::shared_ptr<LmdbEnv> self(
+      new LmdbEnv);  // shared by the engine and the readers that began on it
   self->path_ = options.path;
   constexpr unsigned kFlags = MDB_NOSUBDIR | MDB_NOTLS | MDB_NORDAHEAD;
   constexpr uint64_t kMapBytesMin = uint64_t{1} << 30;
@@ -84,7 +85,8 @@ absl::Status LmdbEnv::open_buckets() {
   };
   MDB_stat stat;
   mdb_env_stat(env_, &stat);
-  if (int rc = mdb_dbi_open(txn, nullptr, 0, &main_); rc != 0) return fail(rc, "open main database of");
+  if (int rc = mdb_dbi_open(txn, nullptr, 0, &main_); rc != 0)
+    return fail(rc, "open main database of");
   const int missing = mdb_dbi_open(txn, "key", 0, &dbis_[0]);
   if (missing == MDB_NOTFOUND && stat.ms_entries > 0) {
     mdb_txn_abort(txn);

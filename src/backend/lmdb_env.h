@@ -25,14 +25,16 @@ inline std::string_view to_view(const MDB_val& val) {
   return {static_cast<const char*>(val.mv_data), val.mv_size};
 }
 
-// LMDB takes keys of up to 511 bytes, etcd's users and roles may have longer names. Such entries stand in a database of
-// their own: <bucket byte><8-byte hash of the key><4-byte number> -> <4-byte length><key><value>.
+// LMDB takes keys of up to 511 bytes, etcd's users and roles may have longer names. Such entries
+// stand in a database of their own: <bucket byte><8-byte hash of the key><4-byte number> -> <4-byte
+// length><key><value>.
 inline constexpr size_t kKeyBytesMax = 511;
 inline constexpr const char* kLongKeysName = "~long";
 
 class LmdbEnv {
  public:
-  // Opens or creates the file; no lock against other processes, no look at what may be wrong with it.
+  // Opens or creates the file; no lock against other processes, no look at what may be wrong with
+  // it.
   static absl::StatusOr<std::shared_ptr<LmdbEnv>> open(const LmdbOptions& options);
   ~LmdbEnv();
   LmdbEnv(const LmdbEnv&) = delete;

@@ -10,8 +10,10 @@
 namespace holdfast::backend {
 namespace {
 
-// The format of LMDB 0.9 on a little-endian 64-bit machine (lmdb mdb.c: MDB_page, MDB_meta, MDB_db, MDB_node).
-constexpr size_t kPageHeaderBytes = 16;  // page number 8, pad 2, flags 2, lower 2, upper 2 (or: pages 4)
+// The format of LMDB 0.9 on a little-endian 64-bit machine (lmdb mdb.c: MDB_page, MDB_meta, MDB_db,
+// MDB_node).
+constexpr size_t kPageHeaderBytes =
+    16;  // page number 8, pad 2, flags 2, lower 2, upper 2 (or: pages 4)
 constexpr size_t kFlagsOffset = 10;
 constexpr size_t kLowerOffset = 12;
 constexpr size_t kMetaOffset = kPageHeaderBytes;
@@ -64,7 +66,8 @@ class PageWalk {
     for (size_t at = kPageHeaderBytes; at + 2 <= lower; at += 2) {
       const uint16_t node = load<uint16_t>(&page[at]);
       if (node + kNodeHeaderBytes > page_bytes_) return false;
-      if (!(flags & kBranchPage ? branch(&page[node], depth) : leaf(page, node, depth))) return false;
+      if (!(flags & kBranchPage ? branch(&page[node], depth) : leaf(page, node, depth)))
+        return false;
     }
     return true;
   }
@@ -142,7 +145,7 @@ absl::Status check_lmdb_file(env::File& file, const std::string& path) {
   if (newest->last_page < pages) return absl::OkStatus();
   PageWalk walk(file, page_bytes, pages);
   return walk.tree(newest->free_root, 0) && walk.tree(newest->main_root, 0) ? absl::OkStatus()
-                                                                           : damaged();
+                                                                            : damaged();
 }
 
 }  // namespace holdfast::backend

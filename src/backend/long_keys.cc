@@ -56,12 +56,14 @@ int find(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key, std::st
 
 }  // namespace
 
-int long_get(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key, std::string_view& value) {
+int long_get(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
+             std::string_view& value) {
   std::string place;
   return find(txn, dbi, bucket, key, place, value);
 }
 
-int long_put(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key, std::string_view value) {
+int long_put(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
+             std::string_view value) {
   std::string place;
   std::string_view old;
   const int rc = find(txn, dbi, bucket, key, place, old);

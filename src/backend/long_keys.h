@@ -1,4 +1,5 @@
-// Entries whose key is too long for LMDB; see kLongKeysName. There are hardly ever any. Private to backend/.
+// Entries whose key is too long for LMDB; see kLongKeysName. There are hardly ever any. Private to
+// backend/.
 #pragma once
 
 #include <map>
@@ -10,8 +11,10 @@
 namespace holdfast::backend {
 
 // Calls return LMDB's codes.
-int long_get(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key, std::string_view& value);
-int long_put(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key, std::string_view value);
+int long_get(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
+             std::string_view& value);
+int long_put(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
+             std::string_view value);
 int long_erase(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key);
 // All of a bucket's, by key.
 int long_all(MDB_txn* txn, MDB_dbi dbi, Bucket bucket,

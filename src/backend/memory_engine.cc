@@ -81,6 +81,7 @@ class MemoryEngine : public Engine {
   }
   EngineSizes sizes() override { return {image_->state->bytes, image_->state->bytes}; }
   absl::Status defragment() override { return absl::OkStatus(); }
+  void expect_scan() override {}
   void release_pages() override {}
   void close() override {}
 

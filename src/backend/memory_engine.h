@@ -1,6 +1,6 @@
-// The simulator's engine. The MemoryImage is the disk: it belongs to the simulator and outlives the member, so that after
-// a simulated crash what was committed is there and what was only sealed or pending is gone. A commit is atomic, as
-// LMDB's is. One thread only.
+// The simulator's engine. The MemoryImage is the disk: it belongs to the simulator and outlives the
+// member, so that after a simulated crash what was committed is there and what was only sealed or
+// pending is gone. A commit is atomic, as LMDB's is. One thread only.
 #pragma once
 
 #include <array>

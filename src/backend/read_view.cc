@@ -44,7 +44,8 @@ std::optional<std::string_view> ReadView::get(RevisionPair revision) {
 void ReadView::scan_revisions(
     RevisionPair from, RevisionPair to,
     absl::FunctionRef<bool(const RevisionKey&, std::string_view value)> visit) {
-  // The engine may have taken over a batch that we hold too: it answers below the oldest batch only.
+  // The engine may have taken over a batch that we hold too: it answers below the oldest batch
+  // only.
   RevisionPair engine_end = to;
   for (auto it = batches_->batches.rbegin(); it != batches_->batches.rend(); ++it) {
     if ((*it)->record_count() == 0) continue;
@@ -56,7 +57,8 @@ void ReadView::scan_revisions(
     engine().scan(Bucket::key, RevisionKeyBytes(from), RevisionKeyBytes(engine_end),
                   [&](std::string_view key, std::string_view value) {
                     RevisionKey revision;
-                    CHECK(parse_revision_key(key, revision), "a key of the key bucket is no revision");
+                    CHECK(parse_revision_key(key, revision),
+                          "a key of the key bucket is no revision");
                     return going = visit(revision, value);
                   });
   }

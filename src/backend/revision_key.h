@@ -1,5 +1,5 @@
-// Keys of Bucket::key: 8 bytes big-endian main, '_', 8 bytes big-endian sub; a tombstone adds 't' (parity BKT-02,
-// TRP-55; etcd server/storage/mvcc/revision.go).
+// Keys of Bucket::key: 8 bytes big-endian main, '_', 8 bytes big-endian sub; a tombstone adds 't'
+// (parity BKT-02, TRP-55; etcd server/storage/mvcc/revision.go).
 #pragma once
 
 #include <compare>

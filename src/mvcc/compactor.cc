@@ -90,13 +90,14 @@ void Compactor::walk() {
   int records = 0;
   {
     backend::ReadView view = core_.backend.view();
-    view.scan_revisions(position_, {at + 1, 0}, [&](const RevisionKey& key, std::string_view value) {
-      const bool stays = kept_->contains(key.revision);
-      if (!stays) side.erased.push_back(key);
-      hash_->add(key, value, stays, kept_->empty());
-      position_ = {key.revision.main, key.revision.sub + 1};
-      return ++records < limit;
-    });
+    view.scan_revisions(position_, {at + 1, 0},
+                        [&](const RevisionKey& key, std::string_view value) {
+                          const bool stays = kept_->contains(key.revision);
+                          if (!stays) side.erased.push_back(key);
+                          hash_->add(key, value, stays, kept_->empty());
+                          position_ = {key.revision.main, key.revision.sub + 1};
+                          return ++records < limit;
+                        });
   }
   deleted_ += static_cast<int64_t>(side.erased.size());
   const bool last = records < limit;

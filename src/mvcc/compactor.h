@@ -1,9 +1,10 @@
 // Compactions, one after the other, in small steps on the background executor (KV-28..30; etcd
 // server/storage/mvcc/kvstore_compaction.go). Private to mvcc/.
 //
-// One run: wait until the wish is durable and readers of older revisions are gone; forget in the index, which gives the
-// list of revisions that stay; walk over Bucket::key up to the revision, deleting what isn't in the list and hashing what
-// was there since the compaction before; note the end in `meta` together with the last deletions.
+// One run: wait until the wish is durable and readers of older revisions are gone; forget in the
+// index, which gives the list of revisions that stay; walk over Bucket::key up to the revision,
+// deleting what isn't in the list and hashing what was there since the compaction before; note the
+// end in `meta` together with the last deletions.
 #pragma once
 
 #include <cstdint>
@@ -23,10 +24,16 @@ namespace holdfast::mvcc {
 class StoreCore;
 
 struct CompactionJob {
-  enum class Kind : uint8_t { compaction, barrier } kind = Kind::compaction;  // barrier: only `done` waits for its turn
+  enum class Kind : uint8_t {
+    compaction,
+    barrier
+  } kind = Kind::compaction;  // barrier: only `done` waits for its turn
   int64_t at = 0;
   int64_t previous = 0;  // the compaction before
-  enum class Hash : uint8_t { whole, partial } hash = Hash::whole;  // partial: the one before was interrupted
+  enum class Hash : uint8_t {
+    whole,
+    partial
+  } hash = Hash::whole;  // partial: the one before was interrupted
   Task done;
   bool durable = false;
 };
@@ -51,7 +58,8 @@ class Compactor {
   void finish();
 
   StoreCore& core_;
-  // Shared with the task that tells that the wish is durable. Bounded by the compactions that clients ask for.
+  // Shared with the task that tells that the wish is durable. Bounded by the compactions that
+  // clients ask for.
   std::deque<std::shared_ptr<CompactionJob>> jobs_;
   bool running_ = false;
 

@@ -11,8 +11,8 @@ namespace holdfast::mvcc {
 FairSharedMutex::FairSharedMutex() {
   pthread_rwlockattr_t attributes;
   CHECK(pthread_rwlockattr_init(&attributes) == 0);
-  CHECK(pthread_rwlockattr_setkind_np(&attributes,
-                                      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+  CHECK(pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) ==
+        0);
   CHECK(pthread_rwlock_init(&lock_, &attributes) == 0);
   pthread_rwlockattr_destroy(&attributes);
 }
@@ -89,7 +89,8 @@ KeyIndex::Step KeyIndex::compact(std::string& from, int64_t at, std::vector<Revi
   return step;
 }
 
-KeyIndex::Step KeyIndex::keep(std::string& from, int64_t at, std::vector<RevisionPair>& kept) const {
+KeyIndex::Step KeyIndex::keep(std::string& from, int64_t at,
+                              std::vector<RevisionPair>& kept) const {
   Step step = Step::end;
   int visited = 0;
   std::shared_lock lock(mutex_);
@@ -103,7 +104,8 @@ KeyIndex::Step KeyIndex::keep(std::string& from, int64_t at, std::vector<Revisio
   return step;
 }
 
-void KeyIndex::restore(std::string_view key, RevisionPair revision, int64_t created, int64_t version) {
+void KeyIndex::restore(std::string_view key, RevisionPair revision, int64_t created,
+                       int64_t version) {
   std::lock_guard lock(mutex_);
   KeyVersions& entry = *tree_.find_or_insert(key);
   if (entry.newest().main == 0 || !entry.alive()) alive_.fetch_add(1, std::memory_order_relaxed);

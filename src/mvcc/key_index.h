@@ -1,9 +1,11 @@
-// The key index with its lock: which keys there are at which revision (etcd server/storage/mvcc/index.go).
+// The key index with its lock: which keys there are at which revision (etcd
+// server/storage/mvcc/index.go).
 //
-// Any thread reads, the apply owner writes, compaction runs beside. Every method holds the lock for at most
-// kIndexStepKeys keys; walks over more give it back in between, and go on behind the last key. That is still a snapshot
-// for whoever reads at a fixed revision: later changes have higher revisions, and the store lets compaction touch the
-// index only when no reader of older revisions is left.
+// Any thread reads, the apply owner writes, compaction runs beside. Every method holds the lock for
+// at most kIndexStepKeys keys; walks over more give it back in between, and go on behind the last
+// key. That is still a snapshot for whoever reads at a fixed revision: later changes have higher
+// revisions, and the store lets compaction touch the index only when no reader of older revisions
+// is left.
 #pragma once
 
 #include <pthread.h>
@@ -21,7 +23,8 @@
 
 namespace holdfast::mvcc {
 
-// Readers and writers that take turns: a waiting writer goes before new readers, which std::shared_mutex doesn't promise.
+// Readers and writers that take turns: a waiting writer goes before new readers, which
+// std::shared_mutex doesn't promise.
 class FairSharedMutex {
  public:
   FairSharedMutex();
@@ -52,8 +55,8 @@ class KeyIndex {
   bool tombstone(std::string_view key, RevisionPair revision);
 
   enum class Step : uint8_t { more, end };
-  // Up to kIndexStepKeys keys that stand at or behind `from`, of [.., end) (see in_range), alive at `at`. `found` is
-  // called under the lock: it must be short. `from` is moved to where to go on.
+  // Up to kIndexStepKeys keys that stand at or behind `from`, of [.., end) (see in_range), alive at
+  // `at`. `found` is called under the lock: it must be short. `from` is moved to where to go on.
   using Found = absl::FunctionRef<bool(const KeyVersions&, const KeyVersions::State&)>;
   Step visit(std::string& from, std::string_view end, int64_t at, Found found) const;
 
@@ -62,13 +65,15 @@ class KeyIndex {
   // One step over what a compaction at `at` would keep; see KeyVersions::keep.
   Step keep(std::string& from, int64_t at, std::vector<RevisionPair>& kept) const;
 
-  // A record found while the backend is read, in the order of revisions. A tombstone of a key that isn't alive changes
-  // nothing and returns false.
+  // A record found while the backend is read, in the order of revisions. A tombstone of a key that
+  // isn't alive changes nothing and returns false.
   void restore(std::string_view key, RevisionPair revision, int64_t created, int64_t version);
   bool restore_tombstone(std::string_view key, RevisionPair revision);
 
   size_t size() const;
-  int64_t alive() const { return alive_.load(std::memory_order_relaxed); }  // keys without a tombstone
+  int64_t alive() const {
+    return alive_.load(std::memory_order_relaxed);
+  }                    // keys without a tombstone
   void check() const;  // for tests
   // Calls `visit` with every entry, under one hold of the lock; for tests.
   void visit_entries(absl::FunctionRef<bool(KeyVersions&)> visit) const;

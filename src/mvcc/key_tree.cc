@@ -16,8 +16,8 @@ size_t common_prefix(std::string_view a, std::string_view b) {
   return n;
 }
 
-// The four bytes behind the first `skip`, so that comparing them as numbers is comparing bytes; missing ones are zero,
-// therefore equal heads say nothing.
+// The four bytes behind the first `skip`, so that comparing them as numbers is comparing bytes;
+// missing ones are zero, therefore equal heads say nothing.
 uint32_t head_of(std::string_view key, size_t skip) {
   if (key.size() >= skip + 4) {
     uint32_t head;
@@ -35,14 +35,16 @@ std::string_view shortest_separator(std::string_view low, std::string_view high)
   return high.substr(0, common_prefix(low, high) + 1);
 }
 
-// A sorted row of keys with heads. Keys is a class with `std::string_view operator[](size_t) const`.
+// A sorted row of keys with heads. Keys is a class with `std::string_view operator[](size_t)
+// const`.
 template <size_t N, class Keys>
 struct SortedRow {
   uint32_t (&heads)[N];
   uint32_t& skip;
   const Keys keys;
 
-  // First position whose key isn't below `key`, if `key` shares the first `skip` bytes with all of them.
+  // First position whose key isn't below `key`, if `key` shares the first `skip` bytes with all of
+  // them.
   size_t search_heads(std::string_view key, size_t count) const {
     const uint32_t head = head_of(key, skip);
     size_t low = std::lower_bound(heads, heads + count, head) - heads;
@@ -61,7 +63,8 @@ struct SortedRow {
   size_t lower_bound(std::string_view key, size_t count) const {
     if (count == 0) return 0;
     const std::string_view first = keys[0];
-    const int order = std::memcmp(key.data(), first.data(), std::min<size_t>(key.size(), skip));
+    const size_t shared = std::min<size_t>(key.size(), skip);
+    const int order = shared == 0 ? 0 : std::memcmp(key.data(), first.data(), shared);
     if (order < 0 || (order == 0 && key.size() < skip)) return 0;
     if (order > 0) return count;
     return search_heads(key, count);
@@ -72,7 +75,9 @@ struct SortedRow {
   }
   // After keys[position] was set (and the heads behind it moved up).
   void added(size_t position, size_t count) {
-    if (count == 1 || common_prefix(keys[0], keys[count - 1]) < skip) {
+    // Between two others it has in common with them what they have.
+    const bool at_an_end = position == 0 || position + 1 == count;
+    if (at_an_end && (count == 1 || common_prefix(keys[0], keys[count - 1]) < skip)) {
       recompute(count);
     } else {
       heads[position] = head_of(keys[position], skip);
@@ -98,6 +103,12 @@ struct KeyTree::Node {
   uint32_t heads[kFanout];
 
   explicit Node(uint16_t l) : level(l) {}
+  // A binary search would wait for one cache line of the heads after the other.
+  void prefetch() const {
+    constexpr size_t kLineBytes = 64;
+    for (size_t at = 0; at < sizeof(Node); at += kLineBytes)
+      __builtin_prefetch(reinterpret_cast<const char*>(this) + at);
+  }
 };
 
 struct KeyTree::Leaf : Node {
@@ -125,7 +136,8 @@ struct KeyTree::Inner : Node {
   SortedRow<kFanout, Keys> row() { return {heads, skip, {separators}}; }
   size_t child_for(std::string_view key) {
     const size_t i = row().lower_bound(key, count);
-    return i < count && separators[i] == key ? i + 1 : i;
+    // Equal heads first: a separator lies elsewhere in memory.
+    return i < count && heads[i] == head_of(key, skip) && separators[i] == key ? i + 1 : i;
   }
 };
 
@@ -149,6 +161,7 @@ KeyTree::Leaf* KeyTree::leaf_for(std::string_view key) const {
   while (node->level > 0) {
     auto* inner = static_cast<Inner*>(node);
     node = inner->children[inner->child_for(key)];
+    node->prefetch();
   }
   return static_cast<Leaf*>(node);
 }
@@ -181,6 +194,7 @@ KeyVersions* KeyTree::insert_below(Node* node, std::string_view key, Split& spli
   if (node->level == 0) return insert_into_leaf(*static_cast<Leaf*>(node), key, split);
   auto& inner = *static_cast<Inner*>(node);
   const size_t child = inner.child_for(key);
+  inner.children[child]->prefetch();
   Split below;
   KeyVersions* entry = insert_below(inner.children[child], key, below);
   if (below.right != nullptr) insert_into_inner(inner, child, below, split);
@@ -188,11 +202,16 @@ KeyVersions* KeyTree::insert_below(Node* node, std::string_view key, Split& spli
 }
 
 KeyVersions* KeyTree::insert_into_leaf(Leaf& leaf, std::string_view key, Split& split) {
-  if (key.size() >= leaf.skip) {
-    const size_t i = leaf.row().search_heads(key, leaf.count);
-    if (i < leaf.count && leaf.entries[i]->key() == key) return leaf.entries[i];
+  size_t i = 0;
+  bool is_place = false;
+  if (key.size() >= leaf.skip && leaf.count > 0) {
+    i = leaf.row().search_heads(key, leaf.count);
+    // The neighbour that is in the cache by now tells whether the key shares the common bytes.
+    const std::string_view neighbour = leaf.entries[std::min<size_t>(i, leaf.count - 1)]->key();
+    if (neighbour == key) return leaf.entries[i];
+    is_place = std::memcmp(neighbour.data(), key.data(), leaf.skip) == 0;
   }
-  size_t i = leaf.row().lower_bound(key, leaf.count);
+  if (!is_place) i = leaf.row().lower_bound(key, leaf.count);
   Leaf* target = &leaf;
   KeyVersions* entry = KeyVersions::create(key).release();
   ++size_;
@@ -323,7 +342,8 @@ void KeyTree::merge_leaves(Inner& inner, size_t left) {
 void KeyTree::visit(std::string_view from, absl::FunctionRef<bool(KeyVersions&)> visit) const {
   Leaf* leaf = leaf_for(from);
   size_t i = leaf->row().lower_bound(from, leaf->count);
-  constexpr size_t kAhead = 8;  // entries lie anywhere in memory: ask for them before they are needed
+  constexpr size_t kAhead =
+      8;  // entries lie anywhere in memory: ask for them before they are needed
   for (; leaf != nullptr; leaf = leaf->next, i = 0) {
     for (; i < leaf->count; ++i) {
       if (i + kAhead < leaf->count) __builtin_prefetch(leaf->entries[i + kAhead]);

@@ -1,9 +1,9 @@
 // The keys in order: a B+tree of KeyVersions. PURE; not thread-safe.
 //
-// At ten million keys what costs is memory that isn't in the cache, and a plain tree of pointers follows one into every
-// key that it compares. Here a node knows how many bytes all its keys have in common and keeps the four bytes behind
-// those of every key ("heads") beside its pointers, so that a search mostly stays inside the nodes and follows the last
-// pointer only.
+// At ten million keys what costs is memory that isn't in the cache, and a plain tree of pointers
+// follows one into every key that it compares. Here a node knows how many bytes all its keys have
+// in common and keeps the four bytes behind those of every key ("heads") beside its pointers, so
+// that a search mostly stays inside the nodes and follows the last pointer only.
 #pragma once
 
 #include <array>
@@ -31,7 +31,8 @@ class KeyTree {
   // Creates an entry without revisions if there is none.
   KeyVersions* find_or_insert(std::string_view key);
   void erase(std::string_view key);
-  // Ascending keys >= from, until `visit` returns false. The tree must not be changed meanwhile, entries may be.
+  // Ascending keys >= from, until `visit` returns false. The tree must not be changed meanwhile,
+  // entries may be.
   void visit(std::string_view from, absl::FunctionRef<bool(KeyVersions&)> visit) const;
 
   // For tests: ends the process if the tree isn't one.

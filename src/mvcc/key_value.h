@@ -1,6 +1,7 @@
-// A key-value pair and its stored form: mvccpb.KeyValue in protobuf, encoded as Go does it, because HashKV and
-// snapshots compare the bytes (parity BKT-02, BKT-17, TRP-57). Fields: 1 key, 2 create_revision, 3 mod_revision,
-// 4 version, 5 value, 6 lease; zero and empty ones left out. A tombstone is stored with its key only.
+// A key-value pair and its stored form: mvccpb.KeyValue in protobuf, encoded as Go does it, because
+// HashKV and snapshots compare the bytes (parity BKT-02, BKT-17, TRP-57). Fields: 1 key, 2
+// create_revision, 3 mod_revision, 4 version, 5 value, 6 lease; zero and empty ones left out. A
+// tombstone is stored with its key only.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,8 @@ struct KeyValue {
   bool operator==(const KeyValue&) const = default;
 };
 
-// The same without owning the bytes. `encoded` is the stored record (empty if the pair came from the index alone,
-// KV-07): it is a mvccpb.KeyValue message that a reply may take over verbatim.
+// The same without owning the bytes. `encoded` is the stored record (empty if the pair came from
+// the index alone, KV-07): it is a mvccpb.KeyValue message that a reply may take over verbatim.
 struct KeyValueView {
   std::string_view key;
   std::string_view value;

@@ -43,7 +43,8 @@ bool KeyVersions::get(int64_t at, State& state) const {
     state.created = end->created;
     state.version = end->version - static_cast<int64_t>(end->tombstone - 1 - position);
   } else {
-    // In the generation of the newest revision; its last put is the newest itself or, before a tombstone, the last old.
+    // In the generation of the newest revision; its last put is the newest itself or, before a
+    // tombstone, the last old.
     const size_t last_put = revisions.size() - (ended_ ? 1 : 0);
     state.created = created_;
     state.version = version_ - static_cast<int64_t>(last_put - position);

@@ -1,8 +1,9 @@
-// Which revisions a key has: the entry of the key index (etcd server/storage/mvcc/key_index.go). PURE.
+// Which revisions a key has: the entry of the key index (etcd server/storage/mvcc/key_index.go).
+// PURE.
 //
-// A key's life is a row of generations: it is created, changed, and ends with a tombstone; the next put begins a new
-// generation. Most keys have one revision, so an entry is a single allocation that holds the key's bytes and its newest
-// revision; older ones stand in an allocation of their own.
+// A key's life is a row of generations: it is created, changed, and ends with a tombstone; the next
+// put begins a new generation. Most keys have one revision, so an entry is a single allocation that
+// holds the key's bytes and its newest revision; older ones stand in an allocation of their own.
 #pragma once
 
 #include <cstdint>
@@ -52,9 +53,10 @@ class KeyVersions {
   void restore_tombstone(RevisionPair modified);
 
   enum class Left : uint8_t { something, nothing };
-  // Forgets what isn't needed to read at `at` or later. `kept`: the revision <= `at` that stays (if any) and whose record
-  // must stay too; a tombstone exactly at `at` stays (KV-30). Nothing: remove the entry. When one transaction deleted and
-  // put the key again, the put stays; etcd then keeps the tombstone, loses the value and ends at the next read of it.
+  // Forgets what isn't needed to read at `at` or later. `kept`: the revision <= `at` that stays (if
+  // any) and whose record must stay too; a tombstone exactly at `at` stays (KV-30). Nothing: remove
+  // the entry. When one transaction deleted and put the key again, the put stays; etcd then keeps
+  // the tombstone, loses the value and ends at the next read of it.
   Left compact(int64_t at, std::optional<RevisionPair>& kept);
   // What compact(at) would keep, but not a tombstone at `at` (BKT-13, VD-07: hashes leave it out).
   std::optional<RevisionPair> keep(int64_t at) const;
@@ -71,7 +73,7 @@ class KeyVersions {
   struct Ended {
     size_t tombstone;  // its position there
     int64_t created;
-    int64_t version;   // of the last put
+    int64_t version;  // of the last put
   };
   struct Older {
     std::vector<Old> revisions;  // ascending
@@ -87,7 +89,8 @@ class KeyVersions {
   std::optional<size_t> newest_at(int64_t at) const;
   void drop_before(size_t position);
 
-  // The newest revision. After a tombstone, created and version are those of the generation that it ended.
+  // The newest revision. After a tombstone, created and version are those of the generation that it
+  // ended.
   int64_t mod_main_ = 0;
   int64_t created_ = 0;
   int64_t version_ = 0;

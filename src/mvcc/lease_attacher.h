@@ -1,5 +1,5 @@
-// What the store needs of the lessor (etcd lease.Lessor: Attach, Detach, GetLease). Called on the apply owner's
-// executor only, inside a write transaction, and while a store is opened.
+// What the store needs of the lessor (etcd lease.Lessor: Attach, Detach, GetLease). Called on the
+// apply owner's executor only, inside a write transaction, and while a store is opened.
 #pragma once
 
 #include <string_view>
@@ -11,8 +11,8 @@ namespace holdfast::mvcc {
 class LeaseAttacher {
  public:
   virtual ~LeaseAttacher() = default;
-  // `key` now hangs on `lease`. A lease that is unknown is the caller's mistake in a put (it checks before, KV-21); while
-  // a store is opened it is logged and passed over.
+  // `key` now hangs on `lease`. A lease that is unknown is the caller's mistake in a put (it checks
+  // before, KV-21); while a store is opened it is logged and passed over.
   virtual void attach(LeaseId lease, std::string_view key) = 0;
   virtual void detach(LeaseId lease, std::string_view key) = 0;
   // 0: none.

@@ -1,5 +1,6 @@
-// Tells when all readers that entered before a moment have left. Compaction makes its revision known, turns the gate, and
-// begins to delete when the readers of the old side are gone: readers of the new side know better than to read what goes.
+// Tells when all readers that entered before a moment have left. Compaction makes its revision
+// known, turns the gate, and begins to delete when the readers of the old side are gone: readers of
+// the new side know better than to read what goes.
 #pragma once
 
 #include <array>
@@ -11,7 +12,8 @@ namespace holdfast::mvcc {
 
 class ReaderGate {
  public:
-  // Any thread. What the reader loads after enter() is at least as new as what was stored before the last turn().
+  // Any thread. What the reader loads after enter() is at least as new as what was stored before
+  // the last turn().
   unsigned enter() {
     const unsigned stripe = stripe_of_thread();
     while (true) {
@@ -36,13 +38,15 @@ class ReaderGate {
   }
 
  private:
-  static constexpr unsigned kStripes = 32;  // so that readers of different threads rarely share a cache line
+  static constexpr unsigned kStripes =
+      32;  // so that readers of different threads rarely share a cache line
   struct alignas(64) Stripe {
     std::atomic<int64_t> inside[2] = {};
   };
   static unsigned stripe_of_thread() {
     static thread_local char anchor;
-    return static_cast<unsigned>((reinterpret_cast<uintptr_t>(&anchor) * 0x9E3779B97F4A7C15u) >> 40) %
+    return static_cast<unsigned>((reinterpret_cast<uintptr_t>(&anchor) * 0x9E3779B97F4A7C15u) >>
+                                 40) %
            kStripes;
   }
 

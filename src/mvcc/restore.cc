@@ -27,29 +27,29 @@ absl::Status StoreCore::restore_records(std::vector<std::pair<std::string, Lease
   absl::Status status;
   backend::ReadView view = backend.view();
   int64_t last = 1;
-  view.scan_revisions({1, 0}, {INT64_MAX, INT64_MAX},
-                      [&](const RevisionKey& key, std::string_view value) {
-    KeyValueView pair;
-    if (!decode(value, pair) || pair.key.empty() || key.revision.sub > UINT32_MAX) {
-      status = make_status(absl::StatusCode::kDataLoss,
-                           fmt::format("mvcc: the record of revision {}.{} is damaged",
-                                       key.revision.main, key.revision.sub));
-      return false;
-    }
-    last = key.revision.main;
-    if (key.tombstone) {
-      if (!index.restore_tombstone(pair.key, key.revision))
-        environment.log.warn("tombstone encountered error", {{"revision", last}});
-    } else {
-      index.restore(pair.key, key.revision, pair.create_revision.value, pair.version);
-    }
-    if (!key.tombstone && pair.lease) {
-      lease_of_key[std::string(pair.key)] = pair.lease;
-    } else if (!lease_of_key.empty()) {
-      lease_of_key.erase(std::string(pair.key));
-    }
-    return true;
-  });
+  view.scan_revisions(
+      {1, 0}, {INT64_MAX, INT64_MAX}, [&](const RevisionKey& key, std::string_view value) {
+        KeyValueView pair;
+        if (!decode(value, pair) || pair.key.empty() || key.revision.sub > UINT32_MAX) {
+          status = make_status(absl::StatusCode::kDataLoss,
+                               fmt::format("mvcc: the record of revision {}.{} is damaged",
+                                           key.revision.main, key.revision.sub));
+          return false;
+        }
+        last = key.revision.main;
+        if (key.tombstone) {
+          if (!index.restore_tombstone(pair.key, key.revision))
+            environment.log.warn("tombstone encountered error", {{"revision", last}});
+        } else {
+          index.restore(pair.key, key.revision, pair.create_revision.value, pair.version);
+        }
+        if (!key.tombstone && pair.lease) {
+          lease_of_key[std::string(pair.key)] = pair.lease;
+        } else if (!lease_of_key.empty()) {
+          lease_of_key.erase(std::string(pair.key));
+        }
+        return true;
+      });
   current.store(last);
   leased.assign(lease_of_key.begin(), lease_of_key.end());
   std::sort(leased.begin(), leased.end());
@@ -69,6 +69,7 @@ absl::Status StoreCore::restore() {
     scheduled = *scheduled_found;
   }
   std::vector<std::pair<std::string, LeaseId>> leased;
+  backend.expect_scan();
   if (absl::Status status = restore_records(leased); !status.ok()) return status;
   backend.release_pages();
   // What a compaction deleted may have been the newest there was (BKT-11).

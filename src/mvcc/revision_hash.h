@@ -1,5 +1,5 @@
-// The hash over records of Bucket::key by which members compare their stores (parity BKT-13, TRP-57; etcd
-// server/storage/mvcc/hash.go). PURE.
+// The hash over records of Bucket::key by which members compare their stores (parity BKT-13,
+// TRP-57; etcd server/storage/mvcc/hash.go). PURE.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,9 @@ class KeptRevisions {
   size_t next_ = 0;
 };
 
-// Takes in records up to `revision` in ascending order. Of those up to `compact_revision` only the kept ones count (all,
-// if nothing is kept: then nothing was compacted), and never a tombstone exactly there: older members deleted it.
+// Takes in records up to `revision` in ascending order. Of those up to `compact_revision` only the
+// kept ones count (all, if nothing is kept: then nothing was compacted), and never a tombstone
+// exactly there: older members deleted it.
 class RevisionHash {
  public:
   RevisionHash(int64_t compact_revision, int64_t revision)

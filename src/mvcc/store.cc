@@ -28,8 +28,7 @@ ReadTxn::ReadTxn(StoreCore& core)
     : core_(core),
       ticket_(core.gate.enter()),
       revision_(core.current.load(std::memory_order_seq_cst)),
-      compacted_(core.compacted.load(std::memory_order_seq_cst)) {
-}
+      compacted_(core.compacted.load(std::memory_order_seq_cst)) {}
 
 ReadTxn::~ReadTxn() { core_.gate.leave(ticket_); }
 
@@ -92,10 +91,11 @@ int64_t WriteTxn::delete_range(std::string_view key, std::string_view end) {
   KeyIndex::Step step;
   do {
     keys.clear();
-    step = core_.index.visit(from, end, at, [&](const KeyVersions& entry, const KeyVersions::State&) {
-      keys.emplace_back(entry.key());
-      return true;
-    });
+    step =
+        core_.index.visit(from, end, at, [&](const KeyVersions& entry, const KeyVersions::State&) {
+          keys.emplace_back(entry.key());
+          return true;
+        });
     for (const std::string& one : keys) erase(one);
     deleted += static_cast<int64_t>(keys.size());
   } while (step == KeyIndex::Step::more);
@@ -172,17 +172,18 @@ absl::Status Store::visit_changes(Revision from, Revision to,
   do {
     records = 0;
     backend::ReadView view = core_->backend.view();
-    view.scan_revisions(position, {last + 1, 0}, [&](const RevisionKey& key, std::string_view bytes) {
-      Change change{.revision = key.revision, .deleted = key.tombstone};
-      if (!decode(bytes, change.pair)) {
-        status = make_status(absl::StatusCode::kDataLoss, "mvcc: a record is damaged");
-        return going = false;
-      }
-      if (key.tombstone) change.pair.mod_revision = Revision(key.revision.main);
-      position = {key.revision.main, key.revision.sub + 1};
-      going = visit(change);
-      return going && ++records < kRecordsPerView;
-    });
+    view.scan_revisions(
+        position, {last + 1, 0}, [&](const RevisionKey& key, std::string_view bytes) {
+          Change change{.revision = key.revision, .deleted = key.tombstone};
+          if (!decode(bytes, change.pair)) {
+            status = make_status(absl::StatusCode::kDataLoss, "mvcc: a record is damaged");
+            return going = false;
+          }
+          if (key.tombstone) change.pair.mod_revision = Revision(key.revision.main);
+          position = {key.revision.main, key.revision.sub + 1};
+          going = visit(change);
+          return going && ++records < kRecordsPerView;
+        });
   } while (going && records == kRecordsPerView);
   return status;
 }

@@ -35,7 +35,8 @@ absl::Status StoreCore::compact(Revision revision, Task physically_done) {
   job->at = revision.value;
   job->previous = previous;
   // As etcd asks its file: whether everything up to `previous` is gone already.
-  if (finished.load(std::memory_order_acquire) != previous) job->hash = CompactionJob::Hash::partial;
+  if (finished.load(std::memory_order_acquire) != previous)
+    job->hash = CompactionJob::Hash::partial;
   compacted.store(revision.value, std::memory_order_seq_cst);
   metrics.compact_revision.set(static_cast<double>(revision.value));
   post_call([job](Compactor& compactor) { compactor.add(job); });
@@ -54,7 +55,8 @@ void StoreCore::tell(backend::ReadView& view, RevisionPair revision, PairVisitor
   CHECK(bytes.has_value(), "the index names revision {}.{}, but the backend doesn't have it",
         revision.main, revision.sub);
   KeyValueView pair;
-  CHECK(decode(*bytes, pair), "the record of revision {}.{} is damaged", revision.main, revision.sub);
+  CHECK(decode(*bytes, pair), "the record of revision {}.{} is damaged", revision.main,
+        revision.sub);
   visit(pair);
 }
 
@@ -97,18 +99,19 @@ absl::StatusOr<RangeSummary> StoreCore::visit(std::string_view key, std::string_
   do {
     found.clear();
     keys.clear();
-    step = index.visit(from, end, at, [&](const KeyVersions& entry, const KeyVersions::State& state) {
-      const bool wanted =
-          range.kind != RangeKind::count_only && (range.limit <= 0 || taken < range.limit);
-      const bool full = range.kind != RangeKind::count_only && !wanted;
-      if (full && range.count == Count::up_to_limit) return false;
-      ++count;
-      if (!wanted) return true;
-      ++taken;
-      found.push_back({state, static_cast<uint32_t>(keys.size())});
-      if (range.kind == RangeKind::keys_only) keys.append(entry.key());
-      return true;
-    });
+    step =
+        index.visit(from, end, at, [&](const KeyVersions& entry, const KeyVersions::State& state) {
+          const bool wanted =
+              range.kind != RangeKind::count_only && (range.limit <= 0 || taken < range.limit);
+          const bool full = range.kind != RangeKind::count_only && !wanted;
+          if (full && range.count == Count::up_to_limit) return false;
+          ++count;
+          if (!wanted) return true;
+          ++taken;
+          found.push_back({state, static_cast<uint32_t>(keys.size())});
+          if (range.kind == RangeKind::keys_only) keys.append(entry.key());
+          return true;
+        });
     if (range.kind == RangeKind::keys_only) {
       for (size_t i = 0; i < found.size(); ++i) {
         const size_t begin = found[i].key_begin;
@@ -160,6 +163,7 @@ absl::StatusOr<HashResult> StoreCore::hash_kv(Revision revision) {
   if (at == 0) at = now;
 
   std::vector<RevisionPair> kept_list = keep_list(at);
+  backend.expect_scan();
   KeptRevisions kept(kept_list);
   RevisionHash hash(oldest, at);
   // A new view every so many records: a long one would keep the file's free pages from being used.

@@ -1,4 +1,5 @@
-// What the store's transactions, its compactor and tasks on the background executor share. Private to mvcc/.
+// What the store's transactions, its compactor and tasks on the background executor share. Private
+// to mvcc/.
 #pragma once
 
 #include <atomic>
@@ -67,13 +68,13 @@ class StoreCore : public std::enable_shared_from_this<StoreCore> {
  private:
   absl::Status restore_records(std::vector<std::pair<std::string, LeaseId>>& leased);
   std::vector<RevisionPair> keep_list(int64_t at);
-  absl::StatusOr<RangeSummary> visit_one(std::string_view key, const RangeOptions& range, int64_t at,
-                                         int64_t now, PairVisitor visit);
+  absl::StatusOr<RangeSummary> visit_one(std::string_view key, const RangeOptions& range,
+                                         int64_t at, int64_t now, PairVisitor visit);
   void tell(backend::ReadView& view, RevisionPair revision, PairVisitor visit);
 
   std::mutex step_mutex_;  // held by every background step
   bool stopped_ = false;
-  std::mutex hash_mutex_;  // guards hashes_
+  std::mutex hash_mutex_;               // guards hashes_
   std::vector<CompactionHash> hashes_;  // by revision, at most kCompactionHashesMax
 };
 

@@ -34,7 +34,8 @@ TEST(Batch, ValuesKeepTheirPlace) {
     append(batch, {{i, 0}}, value);
     written.emplace_back(batch.find(RevisionPair{i, 0})->value, value);
   }
-  for (const auto& [place, value] : written) EXPECT_EQ(std::string_view(place, value.size()), value);
+  for (const auto& [place, value] : written)
+    EXPECT_EQ(std::string_view(place, value.size()), value);
 }
 
 TEST(Batch, LastChangeOfAKeyCounts) {

@@ -98,10 +98,12 @@ TEST_F(LmdbEngineTest, CutOffFileIsRefusedAndKept) {
     for (int64_t i = 0; i < 20; ++i) fill(**engine, i * 100, i * 100 + 100);
   }
   const std::string whole = file_bytes();
-  for (size_t size : {size_t{4096}, size_t{8192 + 4096}, whole.size() / 2, whole.size() - 3 * 4096}) {
+  for (size_t size :
+       {size_t{4096}, size_t{8192 + 4096}, whole.size() / 2, whole.size() - 3 * 4096}) {
     write_file(whole.substr(0, size));
     auto opened = open();
-    EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss) << size << " " << opened.status();
+    EXPECT_EQ(opened.status().code(), absl::StatusCode::kDataLoss)
+        << size << " " << opened.status();
     EXPECT_EQ(file_bytes().size(), size);
   }
   write_file(whole);
@@ -118,7 +120,8 @@ TEST_F(LmdbEngineTest, FileShorterThanCountedIsFine) {
     fill(**engine, round * 100, round * 100 + 100);
     absl::Status status = (*engine)->commit([&](Engine::Writer& writer) {
       for (int64_t i = 0; i < 300; ++i)
-        writer.put(Bucket::key, RevisionKeyBytes(RevisionPair{1'000'000 + i, 0}), std::string(3000, 'x'));
+        writer.put(Bucket::key, RevisionKeyBytes(RevisionPair{1'000'000 + i, 0}),
+                   std::string(3000, 'x'));
       for (int64_t i = 0; i < 300; ++i)
         writer.erase(Bucket::key, RevisionKeyBytes(RevisionPair{1'000'000 + i, 0}));
     });
@@ -128,8 +131,8 @@ TEST_F(LmdbEngineTest, FileShorterThanCountedIsFine) {
 
 TEST_F(LmdbEngineTest, UnwritableFolder) {
   if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
-  std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read |
-                                                  std::filesystem::perms::owner_exec);
+  std::filesystem::permissions(
+      folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   EXPECT_EQ(open().status().code(), absl::StatusCode::kPermissionDenied);
 }
 
@@ -174,7 +177,8 @@ TEST_F(LmdbEngineTest, LeftoversOfADefragmentationAreRemoved) {
   EXPECT_FALSE(std::filesystem::exists(path + ".defrag"));
 }
 
-// kill -9 in the middle of commits: every transaction is there whole or not at all, and none that returned is missing.
+// kill -9 in the middle of commits: every transaction is there whole or not at all, and none that
+// returned is missing.
 TEST_F(LmdbEngineTest, KilledWriterLosesNothingCommitted) {
   for (int round = 0; round < 5; ++round) {
     int pipe_ends[2];
@@ -187,7 +191,8 @@ TEST_F(LmdbEngineTest, KilledWriterLosesNothingCommitted) {
         const int64_t main = (round + 1) * 1'000'000 + i;
         absl::Status status = (*engine)->commit([&](Engine::Writer& writer) {
           for (int64_t sub = 0; sub < 10; ++sub)
-            writer.put(Bucket::key, RevisionKeyBytes(RevisionPair{main, sub}), std::string(900, 'v'));
+            writer.put(Bucket::key, RevisionKeyBytes(RevisionPair{main, sub}),
+                       std::string(900, 'v'));
         });
         if (!status.ok() || write(pipe_ends[1], &main, sizeof main) != sizeof main) _exit(1);
       }

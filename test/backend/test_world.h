@@ -39,8 +39,7 @@ class ManualExecutor final : public env::Executor {
 
   // False if there is nothing to run now.
   bool run_one() {
-    if (tasks_.empty() && !timers_.empty() &&
-        timers_.begin()->first.first <= clock_.nanoseconds) {
+    if (tasks_.empty() && !timers_.empty() && timers_.begin()->first.first <= clock_.nanoseconds) {
       tasks_.push_back(std::move(timers_.begin()->second));
       timers_.erase(timers_.begin());
     }

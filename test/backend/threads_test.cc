@@ -1,4 +1,5 @@
-// The backend on real threads: one writer, a committer, many readers. Worth most under ThreadSanitizer.
+// The backend on real threads: one writer, a committer, many readers. Worth most under
+// ThreadSanitizer.
 #include <atomic>
 #include <cstring>
 #include <future>
@@ -43,7 +44,8 @@ TEST(BackendThreads, APublishedRevisionIsAlwaysFound) {
   };
   run_on_owner([&] {
     backend = std::make_unique<Backend>(
-        *std::move(engine), BackendOptions{.batch_interval = std::chrono::milliseconds(1), .batch_limit = 300},
+        *std::move(engine),
+        BackendOptions{.batch_interval = std::chrono::milliseconds(1), .batch_limit = 300},
         BackendEnvironment{owner, committer, process, metrics, log});
   });
   std::vector<std::thread> readers;
@@ -60,10 +62,11 @@ TEST(BackendThreads, APublishedRevisionIsAlwaysFound) {
         if (!value || *value != std::to_string(wanted)) ++problems;
         if (random.chance(1, 50)) {
           int64_t next = std::max<int64_t>(2, last - 1000);
-          view.scan_revisions({next, 0}, {last + 1, 0}, [&](const RevisionKey& key, std::string_view) {
-            if (key.revision.main != next++) ++problems;
-            return true;
-          });
+          view.scan_revisions({next, 0}, {last + 1, 0},
+                              [&](const RevisionKey& key, std::string_view) {
+                                if (key.revision.main != next++) ++problems;
+                                return true;
+                              });
           if (next != last + 1) ++problems;
           if (!view.get(Bucket::meta, "last")) ++problems;
         }

@@ -1,5 +1,5 @@
-// The same puts, deletes, transactions and compactions to Debian's etcd 3.4 and to the store: HashKV must be equal after
-// each step (BKT-13, TRP-57). Skipped where there is no etcd.
+// The same puts, deletes, transactions and compactions to Debian's etcd 3.4 and to the store:
+// HashKV must be equal after each step (BKT-13, TRP-57). Skipped where there is no etcd.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -65,7 +65,8 @@ class Etcd {
   }
 
   // What etcdctl printed; nullopt if it failed.
-  std::optional<std::string> ctl(std::vector<std::string> arguments, const std::string& input = "") {
+  std::optional<std::string> ctl(std::vector<std::string> arguments,
+                                 const std::string& input = "") {
     arguments.insert(arguments.begin(), {kEtcdctl, "--endpoints", endpoint_});
     const std::string in_path = folder_.path() + "/in";
     std::ofstream(in_path) << input;

@@ -9,7 +9,8 @@
 namespace holdfast::mvcc {
 namespace {
 
-// Keys as users have them and keys that are hard on the heads: common prefixes, zero bytes, one a prefix of the other.
+// Keys as users have them and keys that are hard on the heads: common prefixes, zero bytes, one a
+// prefix of the other.
 std::string some_key(Random& random) {
   switch (random.below(6)) {
     case 0:
@@ -103,10 +104,11 @@ TEST(KeyTree, ManyKeysInAnyOrder) {
     constexpr int kKeys = 100'000;
     std::set<std::string> keys;
     for (int i = 0; i < kKeys; ++i) {
-      const uint64_t n = order == 0 ? static_cast<uint64_t>(i)
+      const uint64_t n = order == 0   ? static_cast<uint64_t>(i)
                          : order == 1 ? static_cast<uint64_t>(kKeys - i)
                                       : random.next();
-      std::string key = "key-" + std::string(20 - std::to_string(n).size(), '0') + std::to_string(n);
+      std::string key =
+          "key-" + std::string(20 - std::to_string(n).size(), '0') + std::to_string(n);
       tree.find_or_insert(key);
       keys.insert(std::move(key));
     }

@@ -16,13 +16,15 @@ KeyValueView pair(std::string_view key, std::string_view value, int64_t created,
           .lease = LeaseId(lease)};
 }
 
-// BKT-17, TRP-57: fields in the order of their numbers, zero ones left out, negative numbers in ten bytes.
+// BKT-17, TRP-57: fields in the order of their numbers, zero ones left out, negative numbers in ten
+// bytes.
 TEST(KeyValueCodec, BytesAreGos) {
   EXPECT_EQ(encode(pair("foo", "bar", 2, 300, 1, 0)),
             std::string_view("\x0a\x03"
                              "foo\x10\x02\x18\xac\x02\x20\x01\x2a\x03"
                              "bar"));
-  EXPECT_EQ(encode(pair("k", "", 1, 1, 1, 5)), std::string_view("\x0a\x01k\x10\x01\x18\x01\x20\x01\x30\x05"));
+  EXPECT_EQ(encode(pair("k", "", 1, 1, 1, 5)),
+            std::string_view("\x0a\x01k\x10\x01\x18\x01\x20\x01\x30\x05"));
   EXPECT_EQ(encode(pair("k", "", 0, 0, 0, 0)), std::string_view("\x0a\x01k"));  // a tombstone
   EXPECT_EQ(encode(pair("", "", 0, 0, 0, -1)),
             std::string_view("\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"));

@@ -38,8 +38,9 @@ struct Oracle {
       if (ended(g) && revisions.back().main <= at) return std::nullopt;
       for (size_t i = revisions.size(); i-- > 0;) {
         if (revisions[i].main <= at)
-          return KeyVersions::State{revisions[i], generations[g].created,
-                                    generations[g].version - static_cast<int64_t>(revisions.size() - 1 - i)};
+          return KeyVersions::State{
+              revisions[i], generations[g].created,
+              generations[g].version - static_cast<int64_t>(revisions.size() - 1 - i)};
       }
     }
     return std::nullopt;
@@ -59,7 +60,8 @@ struct Oracle {
   std::optional<RevisionPair> keep(int64_t at) const {
     auto [g, i] = cut(at);
     if (i < 0) return std::nullopt;
-    if (ended(g) && static_cast<size_t>(i) + 1 == generations[g].revisions.size()) return std::nullopt;
+    if (ended(g) && static_cast<size_t>(i) + 1 == generations[g].revisions.size())
+      return std::nullopt;
     return generations[g].revisions[static_cast<size_t>(i)];
   }
   std::optional<RevisionPair> compact(int64_t at) {
@@ -91,7 +93,8 @@ void expect_same(const KeyVersions& entry, const Oracle& oracle, int64_t from, i
   }
 }
 
-// The life that etcd's comment on keyIndex describes: put 1, put 2, tombstone 3, put 4, tombstone 5.
+// The life that etcd's comment on keyIndex describes: put 1, put 2, tombstone 3, put 4,
+// tombstone 5.
 TEST(KeyVersions, CompactionStepByStep) {  // KV-30, VD-07
   auto entry = KeyVersions::create("foo");
   entry->put({1, 0});

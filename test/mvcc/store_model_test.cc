@@ -1,5 +1,6 @@
-// Random histories against the oracle: transactions, deletions, compactions, clean restarts and crashes, over both
-// engines. As the member does, a crashed store is given the entries behind its consistent index again.
+// Random histories against the oracle: transactions, deletions, compactions, clean restarts and
+// crashes, over both engines. As the member does, a crashed store is given the entries behind its
+// consistent index again.
 #include <algorithm>
 
 #include "backend/lmdb_engine.h"
@@ -42,7 +43,8 @@ class Model : public StoreWorld {
       } else if (what < 865) {
         if (oracle_.compacted == oracle_.current) continue;
         Entry compaction;
-        compaction.compact = random_.between(std::max<int64_t>(oracle_.compacted + 1, 0), oracle_.current);
+        compaction.compact =
+            random_.between(std::max<int64_t>(oracle_.compacted + 1, 0), oracle_.current);
         entry(std::move(compaction));
       } else if (what < 900) {
         settle();
@@ -62,21 +64,24 @@ class Model : public StoreWorld {
  private:
   void start() {
     if (on_lmdb_) {
-      auto engine = backend::open_lmdb_engine({.path = folder_.path() + "/db", .sync = backend::Sync::no},
-                                              files_, process, log);
+      auto engine = backend::open_lmdb_engine(
+          {.path = folder_.path() + "/db", .sync = backend::Sync::no}, files_, process, log);
       ASSERT_TRUE(engine.ok()) << engine.status();
       open_backend(*std::move(engine));
     } else {
       open_backend(backend::make_memory_engine(image));
     }
-    backend->set_commit_hook([this](backend::Backend& b) { put_consistent_index(b, {applied_, 1}); });
+    backend->set_commit_hook([this](backend::Backend& b) {
+      put_consistent_index(b, {applied_, 1});
+    });
     ASSERT_TRUE(open_store().ok());
     backend::ReadView view = backend->view();
     applied_ = read_consistent_index(view).index;
   }
 
   std::string random_key() {
-    return std::string(1, static_cast<char>('a' + random_.below(4))) + std::to_string(random_.below(12));
+    return std::string(1, static_cast<char>('a' + random_.below(4))) +
+           std::to_string(random_.below(12));
   }
   Entry random_entry() {
     Entry entry;
@@ -85,7 +90,8 @@ class Model : public StoreWorld {
       change.key = random_key();
       change.erase = random_.chance(1, 4);
       if (change.erase) {
-        if (random_.chance(1, 3)) change.end = random_.chance(1, 4) ? std::string(1, '\0') : random_key();
+        if (random_.chance(1, 3))
+          change.end = random_.chance(1, 4) ? std::string(1, '\0') : random_key();
       } else {
         change.value = std::string(random_.below(40), static_cast<char>('A' + random_.below(26)));
         if (random_.chance(1, 3)) change.lease = LeaseId(random_.between(1, 3));
@@ -176,7 +182,8 @@ class Model : public StoreWorld {
       EXPECT_EQ(result->pairs, expected);
       EXPECT_EQ(result->count, static_cast<int64_t>(expected.size()));
       const int64_t limit = random_.between(1, 6);
-      auto keys = txn.range(key, end, {.revision = Revision(at), .limit = limit, .kind = RangeKind::keys_only});
+      auto keys = txn.range(
+          key, end, {.revision = Revision(at), .limit = limit, .kind = RangeKind::keys_only});
       ASSERT_TRUE(keys.ok());
       EXPECT_EQ(keys->count, static_cast<int64_t>(expected.size()));
       ASSERT_EQ(keys->pairs.size(), std::min<size_t>(static_cast<size_t>(limit), expected.size()));
@@ -190,7 +197,8 @@ class Model : public StoreWorld {
   }
 
   void check_hash() {
-    const int64_t at = random_.between(std::max<int64_t>(oracle_.compacted + 1, 1), oracle_.current + 1);
+    const int64_t at =
+        random_.between(std::max<int64_t>(oracle_.compacted + 1, 1), oracle_.current + 1);
     if (at > oracle_.current) return;
     auto hash = store->hash_kv(Revision(at));
     ASSERT_TRUE(hash.ok()) << hash.status();
@@ -205,7 +213,8 @@ class Model : public StoreWorld {
     // What this revision hashes to now is what a compaction there would find.
     if (random_.chance(1, 3)) {
       const uint32_t before = oracle_.hash(at);
-      // If nothing is alive at `at`, etcd's two ways differ (an empty list means "all"): so do ours.
+      // If nothing is alive at `at`, etcd's two ways differ (an empty list means "all"): so do
+      // ours.
       const bool comparable = !oracle_.kept(at, false).empty();
       const Revision previous = store->compacted_revision();
       Entry compaction;

@@ -1,4 +1,5 @@
-// The store as a list of everything that ever happened: what each answer should be, found the slow way.
+// The store as a list of everything that ever happened: what each answer should be, found the slow
+// way.
 #pragma once
 
 #include <map>
@@ -58,7 +59,8 @@ class StoreOracle {
     return found;
   }
 
-  // All records that a compaction at `at` leaves are those above, and these (etcd key_index.go doCompact).
+  // All records that a compaction at `at` leaves are those above, and these (etcd key_index.go
+  // doCompact).
   std::set<RevisionPair> kept(int64_t at, bool also_tombstone) const {
     std::set<RevisionPair> result;
     for (const auto& [key, revisions] : by_key_) {
@@ -95,8 +97,10 @@ class StoreOracle {
       if (revision.main == compacted && record.tombstone) continue;
       crc = crc32c_extend(crc, backend::RevisionKeyBytes(RevisionKey{revision, record.tombstone}));
       const KeyValue& kv = record.pair;
-      crc = crc32c_extend(crc, encode(KeyValueView{kv.key, kv.value, kv.create_revision, kv.mod_revision,
-                                                   kv.version, kv.lease, {}}));
+      crc = crc32c_extend(
+          crc,
+          encode(KeyValueView{
+              kv.key, kv.value, kv.create_revision, kv.mod_revision, kv.version, kv.lease, {}}));
     }
     return crc;
   }

@@ -80,8 +80,10 @@ TEST_F(StoreTest, KeysOnlyComesFromTheIndex) {  // KV-07, TRP-06
   ReadTxn txn = store->read();
   auto result = txn.range("a", "c", {.kind = RangeKind::keys_only});
   ASSERT_EQ(result->pairs.size(), 2u);
-  EXPECT_EQ(result->pairs[1],
-            (KeyValue{.key = "b", .create_revision = Revision(3), .mod_revision = Revision(4), .version = 2}));
+  EXPECT_EQ(
+      result->pairs[1],
+      (KeyValue{
+          .key = "b", .create_revision = Revision(3), .mod_revision = Revision(4), .version = 2}));
   EXPECT_EQ(result->pairs[0].lease, LeaseId(0));
   EXPECT_EQ(text("a", "", {.kind = RangeKind::keys_only}), "a=(2,2,1) #1@4");
 }
@@ -144,7 +146,8 @@ TEST_F(StoreTest, BarrierWaitsForTheCompactionBefore) {  // KV-29, TRP-23
   for (int i = 0; i < 5000; ++i) put("a", "v");
   std::string order;
   EXPECT_TRUE(store->compact(Revision(5001), [&] { order += "first "; }).ok());
-  EXPECT_TRUE(is(store->compact(Revision(4000), [&] { order += "barrier "; }), EtcdError::compacted));
+  EXPECT_TRUE(
+      is(store->compact(Revision(4000), [&] { order += "barrier "; }), EtcdError::compacted));
   run_ready();
   EXPECT_EQ(order, "");
   pass(milliseconds(200));
@@ -153,13 +156,13 @@ TEST_F(StoreTest, BarrierWaitsForTheCompactionBefore) {  // KV-29, TRP-23
 }
 
 TEST_F(StoreTest, CompactionKeepsWhatIsNeeded) {  // KV-30, VD-07
-  put("a", "1");  // 2
-  put("a", "2");  // 3
-  put("b", "1");  // 4
-  erase("b");     // 5
-  put("c", "1");  // 6
-  erase("c");     // 7
-  put("d", "1");  // 8
+  put("a", "1");                                  // 2
+  put("a", "2");                                  // 3
+  put("b", "1");                                  // 4
+  erase("b");                                     // 5
+  put("c", "1");                                  // 6
+  erase("c");                                     // 7
+  put("d", "1");                                  // 8
   EXPECT_TRUE(compact(7).ok());
   std::vector<int64_t> left;
   for (const auto& [key, value] : image->state->buckets[0]) {
@@ -263,7 +266,8 @@ TEST_F(StoreTest, TxnSeesItsOwnChanges) {  // TXN-11
   EXPECT_EQ(txn.put("c", "2", LeaseId(0)), Revision(4));
   EXPECT_EQ(txn.delete_range("b", "c"), 0);
   EXPECT_EQ(StoreWorld::text(txn, "a", "z", {}), "a=2(2,4,2) c=2(4,4,1) #2@4");
-  EXPECT_EQ(StoreWorld::text(txn, "a", "z", {.revision = Revision(3)}), "a=1(2,2,1) b=1(3,3,1) #2@4");
+  EXPECT_EQ(StoreWorld::text(txn, "a", "z", {.revision = Revision(3)}),
+            "a=1(2,2,1) b=1(3,3,1) #2@4");
   EXPECT_TRUE(is(txn.range("a", "", {.revision = Revision(5)}).status(), EtcdError::future_rev));
   // Nobody else does, before the end.
   EXPECT_EQ(text("a", "z"), "a=1(2,2,1) b=1(3,3,1) #2@3");
@@ -294,8 +298,7 @@ TEST_F(StoreTest, ChangesTellAWatcherEverything) {
   txn.end();
   const auto& changes = txn.changes();
   ASSERT_EQ(changes.size(), 3u);
-  EXPECT_EQ(changes[0].pair.copy(),
-            (KeyValue{"a", "2", Revision(2), Revision(3), 2, LeaseId(6)}));
+  EXPECT_EQ(changes[0].pair.copy(), (KeyValue{"a", "2", Revision(2), Revision(3), 2, LeaseId(6)}));
   EXPECT_EQ(changes[0].pair.encoded, encode(changes[0].pair));
   EXPECT_TRUE(changes[1].deleted);
   EXPECT_EQ(changes[1].pair.copy(), (KeyValue{"a", "", Revision(0), Revision(3), 0, LeaseId(0)}));
@@ -326,7 +329,8 @@ TEST_F(StoreTest, Leases) {  // KV-21, KV-26
   put("a", "2", 5);  // the same again
   put("b", "2", 7);
   put("c", "2");
-  EXPECT_EQ(leases.attached, (std::map<std::string, LeaseId, std::less<>>{{"a", LeaseId(5)}, {"b", LeaseId(7)}}));
+  EXPECT_EQ(leases.attached,
+            (std::map<std::string, LeaseId, std::less<>>{{"a", LeaseId(5)}, {"b", LeaseId(7)}}));
   erase("a");
   EXPECT_EQ(leases.attached.size(), 1u);
   put("a", "3", 9);
@@ -334,7 +338,8 @@ TEST_F(StoreTest, Leases) {  // KV-21, KV-26
   run_ready();
   close();
   open();
-  EXPECT_EQ(leases.attached, (std::map<std::string, LeaseId, std::less<>>{{"a", LeaseId(9)}, {"b", LeaseId(7)}}));
+  EXPECT_EQ(leases.attached,
+            (std::map<std::string, LeaseId, std::less<>>{{"a", LeaseId(9)}, {"b", LeaseId(7)}}));
 }
 
 TEST_F(StoreTest, CancelledRead) {  // KV-15
@@ -370,7 +375,8 @@ TEST_F(StoreTest, RangesLongerThanAStep) {
 TEST_F(StoreTest, EncodedRecordIsTheStoredOne) {  // BKT-02, BKT-17
   put("k", "v", 3);
   ReadTxn txn = store->read();
-  (void)txn.visit("k", "", {}, [](const KeyValueView& pair) { EXPECT_EQ(pair.encoded, encode(pair)); });
+  (void)txn.visit("k", "", {},
+                  [](const KeyValueView& pair) { EXPECT_EQ(pair.encoded, encode(pair)); });
   backend->force_commit({});
   run_ready();
   const auto& bucket = image->state->buckets[0];
@@ -381,8 +387,12 @@ TEST_F(StoreTest, EncodedRecordIsTheStoredOne) {  // BKT-02, BKT-17
 
 TEST_F(StoreTest, HashKv) {  // MNT-07, BKT-13
   put("a", "1");
-  const std::string record = "\x0a\x01" "a\x10\x02\x18\x02\x20\x01\x2a\x01" "1";
-  const uint32_t expected = crc32c("key" + std::string("\0\0\0\0\0\0\0\2_\0\0\0\0\0\0\0\0", 17) + record);
+  const std::string record =
+      "\x0a\x01"
+      "a\x10\x02\x18\x02\x20\x01\x2a\x01"
+      "1";
+  const uint32_t expected =
+      crc32c("key" + std::string("\0\0\0\0\0\0\0\2_\0\0\0\0\0\0\0\0", 17) + record);
   auto hash = store->hash_kv(Revision(0));
   ASSERT_TRUE(hash.ok());
   EXPECT_EQ(*hash, (HashResult{expected, Revision(-1), Revision(2), Revision(2)}));
@@ -451,8 +461,9 @@ TEST(StoreOnLmdb, ComesBack) {
   backend::TemporaryFolder folder;
   os::PosixFileSystem files;
   for (int round = 0; round < 4; ++round) {
-    auto engine = backend::open_lmdb_engine({.path = folder.path() + "/db", .sync = backend::Sync::no},
-                                            files, world.process, world.log);
+    auto engine =
+        backend::open_lmdb_engine({.path = folder.path() + "/db", .sync = backend::Sync::no}, files,
+                                  world.process, world.log);
     ASSERT_TRUE(engine.ok()) << engine.status();
     world.open_backend(*std::move(engine));
     ASSERT_TRUE(world.open_store().ok());
@@ -461,9 +472,9 @@ TEST(StoreOnLmdb, ComesBack) {
     if (round == 2) {
       EXPECT_TRUE(world.compact(700).ok());
     }
-    EXPECT_EQ(world.text("k7"), "k7=" + std::to_string(round) + "(9," + std::to_string(9 + round * 300) +
-                                    "," + std::to_string(round + 1) + ") #1@" +
-                                    std::to_string(1 + (round + 1) * 300));
+    EXPECT_EQ(world.text("k7"),
+              "k7=" + std::to_string(round) + "(9," + std::to_string(9 + round * 300) + "," +
+                  std::to_string(round + 1) + ") #1@" + std::to_string(1 + (round + 1) * 300));
     world.backend->force_commit({});
     world.run_ready();
     world.close();

@@ -1,5 +1,5 @@
-// The store on real threads: readers that check snapshots while the owner writes and compactions run. Worth most under
-// ThreadSanitizer.
+// The store on real threads: readers that check snapshots while the owner writes and compactions
+// run. Worth most under ThreadSanitizer.
 #include <atomic>
 #include <future>
 #include <thread>
@@ -43,9 +43,10 @@ TEST(StoreThreads, EverySnapshotIsWhole) {
   env::NullMetrics metrics;
   NullLogger log;
   NoLeases leases;
-  os::ThreadExecutor owner("owner", clock), committer("committer", clock), background("background", clock);
-  auto engine = backend::open_lmdb_engine({.path = folder.path() + "/db", .sync = backend::Sync::no},
-                                          files, process, log);
+  os::ThreadExecutor owner("owner", clock), committer("committer", clock),
+      background("background", clock);
+  auto engine = backend::open_lmdb_engine(
+      {.path = folder.path() + "/db", .sync = backend::Sync::no}, files, process, log);
   ASSERT_TRUE(engine.ok());
   std::unique_ptr<backend::Backend> backend;
   std::unique_ptr<Store> store;
@@ -62,7 +63,8 @@ TEST(StoreThreads, EverySnapshotIsWhole) {
         *std::move(engine),
         backend::BackendOptions{.batch_interval = std::chrono::milliseconds(2), .batch_limit = 200},
         backend::BackendEnvironment{owner, committer, process, metrics, log});
-    auto opened = Store::open(*backend, leases, {.compaction_batch_limit = 300, .compaction_sleep_interval = {}},
+    auto opened = Store::open(*backend, leases,
+                              {.compaction_batch_limit = 300, .compaction_sleep_interval = {}},
                               {background, metrics, log});
     ASSERT_TRUE(opened.ok());
     store = *std::move(opened);
@@ -85,8 +87,9 @@ TEST(StoreThreads, EverySnapshotIsWhole) {
         const int64_t past = random.between(oldest, txn.revision().value);
         if (sum_of(txn, Revision(past), accounts) != kTotal) ++problems;
         if (txn.compacted_revision().value > 2) {
-          auto gone = txn.range("account/", "account0",
-                                {.revision = txn.compacted_revision() - 1, .kind = RangeKind::count_only});
+          auto gone =
+              txn.range("account/", "account0",
+                        {.revision = txn.compacted_revision() - 1, .kind = RangeKind::count_only});
           if (!is(gone.status(), EtcdError::compacted)) ++problems;
           ++compacted_reads;
         }

@@ -39,7 +39,8 @@ struct StoreWorld : backend::TestWorld {
   std::unique_ptr<Store> store;
 
   void open_backend(std::unique_ptr<backend::Engine> engine) {
-    backend = std::make_unique<backend::Backend>(std::move(engine), backend_options, backend_environment());
+    backend = std::make_unique<backend::Backend>(std::move(engine), backend_options,
+                                                 backend_environment());
   }
   absl::Status open_store() {
     leases.attached.clear();
@@ -72,14 +73,16 @@ struct StoreWorld : backend::TestWorld {
     ReadTxn txn = store->read();
     return text(txn, key, end, range);
   }
-  static std::string text(TxnRead& txn, std::string_view key, std::string_view end, RangeOptions range) {
+  static std::string text(TxnRead& txn, std::string_view key, std::string_view end,
+                          RangeOptions range) {
     auto result = txn.range(key, end, range);
     if (!result.ok()) return std::string(result.status().message());
     std::string text;
     for (const KeyValue& kv : result->pairs)
       text += kv.key + "=" + kv.value + "(" + std::to_string(kv.create_revision.value) + "," +
               std::to_string(kv.mod_revision.value) + "," + std::to_string(kv.version) + ") ";
-    return text + "#" + std::to_string(result->count) + "@" + std::to_string(result->revision.value);
+    return text + "#" + std::to_string(result->count) + "@" +
+           std::to_string(result->revision.value);
   }
   // Compacts and waits until everything is deleted.
   absl::Status compact(int64_t revision) {
