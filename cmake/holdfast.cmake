@@ -77,9 +77,14 @@ function(holdfast_library name)
     target_link_libraries(${name}_link_test PRIVATE Threads::Threads ${ARG_PACKAGES})
     add_dependencies(${name}_link_test holdfast_${name})
     add_test(NAME ${name}_link_test COMMAND ${name}_link_test)
-    set_tests_properties(${name}_link_test PROPERTIES LABELS "unit;link")
+    set_tests_properties(${name}_link_test PROPERTIES LABELS "link")
   endif()
 endfunction()
+
+# Everything a sanitizer pass needs: all tests with the label unit.
+if(NOT TARGET unit_tests)
+  add_custom_target(unit_tests)
+endif()
 
 # holdfast_test(name SOURCES ... [DEPENDS lib...] [PACKAGES ...] [LABELS unit|system|sim|...] [TIMEOUT s])
 function(holdfast_test name)
@@ -103,6 +108,9 @@ function(holdfast_test name)
     set(ARG_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+  if("unit" IN_LIST ARG_LABELS)
+    add_dependencies(unit_tests ${name})
+  endif()
 endfunction()
 
 # holdfast_fuzz(name SOURCES ... DEPENDS lib...): a libFuzzer binary, only with -DHOLDFAST_FUZZ=ON.
@@ -123,6 +131,10 @@ function(holdfast_fuzz name)
   endforeach()
   target_link_libraries(${name} PRIVATE ${ARG_PACKAGES})
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  if(NOT TARGET fuzz_targets)
+    add_custom_target(fuzz_targets)
+  endif()
+  add_dependencies(fuzz_targets ${name})
 endfunction()
 
 # holdfast_app(name SOURCES ... DEPENDS lib...): an executable in <build>/bin.

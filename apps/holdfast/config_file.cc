@@ -5,16 +5,12 @@
 
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
+#include "apps/holdfast/overloaded.h"
 #include "fmt/format.h"
 #include "yaml-cpp/yaml.h"
 
 namespace holdfast::config {
 namespace {
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);

@@ -4,16 +4,12 @@
 
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
+#include "apps/holdfast/overloaded.h"
 #include "base/check.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
 namespace {
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;

@@ -65,7 +65,7 @@ struct RunningServer::Wiring {
   server::NoPeers peers;
 
   // The raft owner and the log writer share a thread: on a member's few cores a hand-over costs more than what the two
-  // could do at the same time (docs/decisions/0005).
+  // could do at the same time (docs/decisions/0005-raft-and-log-share-a-thread.md).
   os::ThreadExecutor raft;
   os::ThreadExecutor apply;
   os::ThreadExecutor backend;

@@ -75,7 +75,7 @@ class Interaction {
   // Snapshots come from the state machine, however short the log is.
   class Storage : public raft::MemoryStorage {
    public:
-    raft::StorageResult<std::shared_ptr<const raft::Snapshot>> snapshot() const override {
+    raft::StorageResult<std::shared_ptr<const raft::Snapshot>> snapshot() const override {  // shared with its sender
       return history.back();
     }
     std::vector<std::shared_ptr<const raft::Snapshot>> history;  // one for each entry applied

@@ -31,9 +31,9 @@ bool KeyVersions::get(int64_t at, State& state) const {
   if (!older_) return false;
   const auto& revisions = older_->revisions;
   auto after = std::upper_bound(revisions.begin(), revisions.end(), at,
-                                [](int64_t main, const Old& old) { return main < old.main; });
+                                [](int64_t main, const Past& old) { return main < old.main; });
   if (after == revisions.begin()) return false;
-  const Old& found = *(after - 1);
+  const Past& found = *(after - 1);
   if (found.tombstone) return false;
   const size_t position = static_cast<size_t>(after - 1 - revisions.begin());
   state.modified = {found.main, found.sub};
@@ -103,7 +103,7 @@ std::optional<size_t> KeyVersions::newest_at(int64_t at) const {
   if (!older_) return std::nullopt;
   const auto& revisions = older_->revisions;
   auto after = std::upper_bound(revisions.begin(), revisions.end(), at,
-                                [](int64_t main, const Old& old) { return main < old.main; });
+                                [](int64_t main, const Past& old) { return main < old.main; });
   if (after == revisions.begin()) return std::nullopt;
   return static_cast<size_t>(after - 1 - revisions.begin());
 }
@@ -112,7 +112,7 @@ KeyVersions::Left KeyVersions::compact(int64_t at, std::optional<RevisionPair>& 
   kept.reset();
   const std::optional<size_t> newest = newest_at(at);
   if (!newest) return Left::something;
-  const Old old = at_position(*newest);
+  const Past old = at_position(*newest);
   if (old.tombstone && old.main < at) {
     if (*newest + 1 == revision_count()) return Left::nothing;
     drop_before(*newest + 1);
@@ -126,7 +126,7 @@ KeyVersions::Left KeyVersions::compact(int64_t at, std::optional<RevisionPair>& 
 std::optional<RevisionPair> KeyVersions::keep(int64_t at) const {
   const std::optional<size_t> newest = newest_at(at);
   if (!newest) return std::nullopt;
-  const Old old = at_position(*newest);
+  const Past old = at_position(*newest);
   if (old.tombstone) return std::nullopt;
   return RevisionPair{old.main, old.sub};
 }

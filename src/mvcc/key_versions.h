@@ -64,7 +64,7 @@ class KeyVersions {
   size_t revision_count() const { return (older_ ? older_->revisions.size() : 0) + 1; }
 
  private:
-  struct Old {
+  struct Past {
     int64_t main;
     uint32_t sub;
     bool tombstone;
@@ -76,12 +76,12 @@ class KeyVersions {
     int64_t version;  // of the last put
   };
   struct Older {
-    std::vector<Old> revisions;  // ascending
+    std::vector<Past> revisions;  // ascending
     std::vector<Ended> ended;    // ascending
   };
   explicit KeyVersions(size_t key_bytes) : key_bytes_(static_cast<uint32_t>(key_bytes)) {}
   ~KeyVersions() = default;
-  Old at_position(size_t i) const {
+  Past at_position(size_t i) const {
     if (older_ && i < older_->revisions.size()) return older_->revisions[i];
     return {mod_main_, mod_sub_, ended_ != 0};
   }

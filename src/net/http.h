@@ -89,7 +89,7 @@ class HttpExchange {
   enum class Progress : uint8_t { none, started, ended };
   Progress progress_ = Progress::none;
   HttpRequest request_;
-  std::shared_ptr<const PeerInfo> peer_;
+  std::shared_ptr<const PeerInfo> peer_;  // shared by the connection's exchanges
   IoThread* thread_ = nullptr;
   Task cancel_hook_;
   Task drained_hook_;

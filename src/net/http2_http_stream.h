@@ -55,7 +55,7 @@ class Http2HttpStream final : public HttpStream {
   size_t output_offset_ = 0;
   bool output_deferred_ = false;
   bool ended_ = false;
-  std::shared_ptr<Http2HttpStream*> self_ = std::make_shared<Http2HttpStream*>(this);  // for posted tasks
+  std::shared_ptr<Http2HttpStream*> self_ = std::make_shared<Http2HttpStream*>(this);  // shared with posted tasks
 };
 
 }  // namespace holdfast::net

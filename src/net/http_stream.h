@@ -31,7 +31,7 @@ class HttpStream {
   virtual void resume_body() = 0;
 
  protected:
-  HttpExchangeRef open_exchange(HttpRequest request, std::shared_ptr<const PeerInfo> peer,
+  HttpExchangeRef open_exchange(HttpRequest request, std::shared_ptr<const PeerInfo> peer,  // shared by the connection's exchanges
                                 IoThread& thread);
   bool has_exchange() const { return exchange_ != nullptr; }
   std::string& request_body() { return exchange_->request_.body; }

@@ -64,7 +64,7 @@ class Log {
 
   bool has_next_unstable() const { return unstable_.has_next_entries(); }
   Entries next_unstable() const { return unstable_.next_entries(); }
-  std::shared_ptr<const Snapshot> next_unstable_snapshot() const { return unstable_.next_snapshot(); }
+  std::shared_ptr<const Snapshot> next_unstable_snapshot() const { return unstable_.next_snapshot(); }  // shared with its sender
   bool has_unstable() const { return !unstable_.empty(); }
   bool has_unstable_snapshot() const { return unstable_.snapshot() != nullptr; }
   void accept_unstable() { unstable_.accept_in_progress(); }

@@ -40,6 +40,17 @@ std::string_view text(StepResult result);
 // A new leader holds reads until its first commit; beyond this many, further ones are dropped, and readers ask again.
 inline constexpr size_t kMaxPendingReads = 1 << 16;
 
+// What only a leader has; exists while a node leads.
+struct LeaderState {
+  int heartbeat_elapsed = 0;
+  MemberId transferee;  // of the leadership transfer under way (thesis 3.10)
+  // At least the index of the last conf change in the log; another one may be proposed once this is applied.
+  Index pending_conf_index;
+  // Payload of entries appended and not yet applied; an estimate that may be too low.
+  uint64_t uncommitted_size = 0;
+  ReadOnly read_only;
+};
+
 class Raft {
  public:
   explicit Raft(const Config& config);
@@ -82,16 +93,6 @@ class Raft {
   const Outbox& outbox() const { return outbox_; }
 
  private:
-  // Exists while this node leads.
-  struct LeaderState {
-    int heartbeat_elapsed = 0;
-    MemberId transferee;  // of the leadership transfer under way (thesis 3.10)
-    // At least the index of the last conf change in the log; another one may be proposed once this is applied.
-    Index pending_conf_index;
-    // Payload of entries appended and not yet applied; an estimate that may be too low.
-    uint64_t uncommitted_size = 0;
-    ReadOnly read_only;
-  };
   enum class Campaign : uint8_t { pre_election, election, transfer };
   enum class SendEmpty : bool { no, yes };
 

@@ -45,7 +45,7 @@ struct Ready {
   std::optional<HardState> hard_state;  // absent: unchanged
   std::vector<ReadState> read_states;
   Entries entries;
-  std::shared_ptr<const Snapshot> snapshot;  // null: none
+  std::shared_ptr<const Snapshot> snapshot;  // null: none; shared with its sender
   Entries committed_entries;
   std::vector<Message> messages;
   // Entries, or a new term or vote: these need fsync. A new commit index alone does not (RAL-16).

@@ -38,7 +38,7 @@ class Unstable {
   bool has_next_entries() const { return size() > offset_in_progress_ - offset_; }
   Entries next_entries() const;
   // Null if there is none, or it is being written.
-  std::shared_ptr<const Snapshot> next_snapshot() const { return snapshot_in_progress_ ? nullptr : snapshot_; }
+  std::shared_ptr<const Snapshot> next_snapshot() const { return snapshot_in_progress_ ? nullptr : snapshot_; }  // shared with its sender
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
   // What next_entries() and next_snapshot() returned is now being written.

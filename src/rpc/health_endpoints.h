@@ -39,7 +39,7 @@ class HealthEndpoints {
   void serve_checks(const HttpReply& reply, std::string_view path, const Kind& kind,
                     std::vector<Check> checks);
   std::vector<Check> without_excluded(const Kind& kind, const QueryPairs& query);
-  void step(std::shared_ptr<Run> run);
+  void step(std::shared_ptr<Run> run);  // shared by the checks' callbacks
   void run_check(const Run& run, Check check, server::ReadDone done);
   void record(Run& run, Check check, const absl::Status& status);
   void finish(const Run& run);

@@ -4,7 +4,7 @@
 #include "base/wire.h"
 #include "health.pb.h"
 #include "rpc.pb.h"
-#include "test/rpc/rpc_world.h"
+#include "test/rpc/grpc_world.h"
 
 namespace holdfast::rpc {
 namespace {
@@ -38,7 +38,7 @@ class GrpcTest : public testing::Test {
     EXPECT_EQ(rpc.w.metrics.value(key), value) << key;
   }
 
-  RpcWorld rpc;
+  GrpcWorld rpc;
 };
 
 TEST_F(GrpcTest, PutAndRange) {
@@ -210,7 +210,7 @@ TEST_F(GrpcTest, RequireLeader) {  // GEN-09
 }
 
 TEST(LeaderMonitorTest, StreamsEndWhenTheLeaderStaysAway) {  // GEN-09
-  RpcWorld rpc({.grpc = {.election_timeout = std::chrono::milliseconds(5)}});
+  GrpcWorld rpc({.grpc = {.election_timeout = std::chrono::milliseconds(5)}});
   ::grpc::ClientContext with, without;
   with.AddMetadata("hasleader", "true");
   const ::grpc::health::v1::HealthCheckRequest request;
@@ -288,7 +288,7 @@ TEST_F(GrpcTest, MetricsExistFromTheStart) {  // MET-34, MET-14
 }
 
 TEST(SlowRequestLog, SizesOnly) {  // GEN-13
-  RpcWorld rpc({.grpc = {.warning_unary_request_duration = std::chrono::nanoseconds(1)}});
+  GrpcWorld rpc({.grpc = {.warning_unary_request_duration = std::chrono::nanoseconds(1)}});
   pb::PutRequest request;
   request.set_key("key");
   request.set_value("secret");
@@ -395,7 +395,7 @@ TEST_F(GrpcTest, UnbuiltMethodsSaySo) {
 TEST(IdentifyTest, TokenIsLookedUp) {  // GEN-11
   std::mutex mutex;
   std::vector<std::string> tokens;
-  RpcWorld rpc(
+  GrpcWorld rpc(
       {.grpc = {.identify = [&](const net::Call& call) -> absl::StatusOr<server::AuthInfo> {
          const std::lock_guard lock(mutex);
          tokens.emplace_back(token_of(call));
@@ -418,6 +418,7 @@ TEST(IdentifyTest, TokenIsLookedUp) {  // GEN-11
       EXPECT_EQ(status.error_message(), "etcdserver: invalid auth token");
     }
   }
+  const std::lock_guard lock(mutex);
   EXPECT_THAT(tokens, testing::ElementsAre("t1", "t2", "t3", "bad"));
 }
 

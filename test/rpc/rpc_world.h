@@ -1,12 +1,7 @@
-// A client port on a loopback socket over a V3World, with blocking clients: grpc++ and a bare
-// HTTP/1.1 one.
+// A client port on a loopback socket over a V3World, and a bare blocking HTTP/1.1 client.
 #pragma once
 
 #include <arpa/inet.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/client_unary_call.h>
-#include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/impl/codegen/sync_stream.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -63,31 +58,10 @@ struct RpcWorld {
     const absl::Status started = listener->start();
     EXPECT_TRUE(started.ok()) << started;
     services.start();
-    channel = ::grpc::CreateChannel(fmt::format("127.0.0.1:{}", listener->port()),
-                                    ::grpc::InsecureChannelCredentials());
   }
   ~RpcWorld() {
-    channel.reset();
     listener.reset();
     pool.stop();
-  }
-
-  template <class Response, class Request>
-  ::grpc::Status call(const char* path, const Request& request, Response* response,
-                      ::grpc::ClientContext* context = nullptr) {
-    ::grpc::ClientContext own;
-    if (context == nullptr) context = &own;
-    const ::grpc::internal::RpcMethod method(path, ::grpc::internal::RpcMethod::NORMAL_RPC);
-    return ::grpc::internal::BlockingUnaryCall<Request, Response, Request, Response>(
-        channel.get(), method, context, request, response);
-  }
-  template <class Response, class Request>
-  std::unique_ptr<::grpc::ClientReader<Response>> read(const char* path, const Request& request,
-                                                       ::grpc::ClientContext* context) {
-    const ::grpc::internal::RpcMethod method(path, ::grpc::internal::RpcMethod::SERVER_STREAMING);
-    return std::unique_ptr<::grpc::ClientReader<Response>>(
-        ::grpc::internal::ClientReaderFactory<Response>::Create(channel.get(), method, context,
-                                                                request));
   }
 
   HttpAnswer http_request(const std::string& method, const std::string& target,
@@ -123,7 +97,6 @@ struct RpcWorld {
   net::GrpcServer grpc;
   HttpEndpoints http;
   std::optional<net::Listener> listener;
-  std::shared_ptr<::grpc::Channel> channel;
 };
 
 }  // namespace holdfast::rpc
