@@ -126,6 +126,9 @@ Http2Session::Http2Session(const Wiring& wiring)
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Old Go clients send a whole URL as :authority ("http://127.0.0.1:2379"), which nghttp2's own check of fields refuses
+  // with a stream error and grpc-go takes. GrpcStream checks what counts: content type, method, path.
+  nghttp2_option_set_no_http_messaging(option, 1);
   nghttp2_option_set_max_outbound_ack(option, kAcksWaitingMax);
   nghttp2_option_set_max_settings(option, kSettingsPerFrameMax);
   nghttp2_option_set_max_continuations(option, kContinuationsMax);
