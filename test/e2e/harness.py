@@ -1,0 +1,85 @@
+"""Starts and ends the servers that end-to-end tests talk to: holdfast and, to compare with, Debian's etcd. Servers listen
+on free ports of 127.0.0.1, keep their data in temporary folders and are ended by their process id."""
+import base64
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HOLDFAST = os.environ.get("HOLDFAST_BIN", "build/release/bin/holdfast")
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Server:
+    """One member. `binary` is holdfast's or etcd's path; both take the same flags."""
+
+    def __init__(self, binary, *flags):
+        self.binary, self.flags = binary, list(flags)
+        self.folder = tempfile.mkdtemp(prefix="holdfast-e2e-")
+        self.client_port, self.peer_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.client_port}"
+        self.process = None
+
+    def start(self):
+        peer = f"http://127.0.0.1:{self.peer_port}"
+        log_path = os.path.join(self.folder, "log")
+        with open(log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "--name", "m", "--data-dir", os.path.join(self.folder, "data"),
+                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+                 "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                 "--initial-cluster", f"m={peer}", *self.flags],
+                stdout=log, stderr=log)
+        for _ in range(600):
+            if self.process.poll() is not None:
+                break
+            if self.etcdctl("endpoint", "health", check=False).returncode == 0:
+                return self
+            time.sleep(0.05)
+        raise RuntimeError("did not start:\n" + open(log_path).read()[-3000:])
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def etcdctl(self, *arguments, check=True, stdin=None):
+        return subprocess.run(
+            ["etcdctl", "--endpoints", self.url, "--command-timeout=5s", *arguments], check=check,
+            input=stdin, capture_output=True, text=True, env={**os.environ, "ETCDCTL_API": "3"})
+
+    def json(self, *arguments, **more):
+        return json.loads(self.etcdctl(*arguments, "-w", "json", **more).stdout)
+
+    def everything(self):
+        """All pairs with their revisions, as etcdctl's JSON has them."""
+        return self.json("get", "", "--prefix").get("kvs", [])
+
+    def pairs(self):
+        return {base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", "")).decode()
+                for kv in self.everything()}
+
+
+def have(*programs):
+    return all(shutil.which(p) for p in programs)
