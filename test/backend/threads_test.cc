@@ -96,7 +96,8 @@ TEST(BackendThreads, APublishedRevisionIsAlwaysFound) {
   owner.post([&] { backend->close([&] { closed.set_value(); }); });
   closed.get_future().wait();
   EXPECT_GT(defragmentations, 0);
-  EXPECT_GT(backend->commits(), 10u);
+  // How many batches became one commit is the scheduler's business.
+  EXPECT_GT(backend->commits(), 1u);
   run_on_owner([&] { backend.reset(); });
 }
 
