@@ -1,5 +1,6 @@
-// The raft core alone, in memory: entries a second through one member and through three, by entries in a proposal.
-// For comparison with itself over time (docs/benchmarks.md): no disk, no network, one thread.
+// The raft core alone, in memory: entries a second through one member and through three, by entries
+// in a proposal. For comparison with itself over time (docs/benchmarks.md): no disk, no network,
+// one thread.
 #include <deque>
 #include <memory>
 #include <vector>

@@ -8,7 +8,8 @@ namespace holdfast::transcript {
 namespace {
 
 constexpr size_t kContext = 2;
-// Longer differences are shown as one removal and one addition: the table would not be worth its memory.
+// Longer differences are shown as one removal and one addition: the table would not be worth its
+// memory.
 constexpr size_t kMaxTable = 4'000'000;
 
 std::vector<std::string_view> split(std::string_view text) {
@@ -27,7 +28,8 @@ struct Edit {
 };
 
 // By the longest common subsequence.
-std::vector<Edit> edits(const std::vector<std::string_view>& a, const std::vector<std::string_view>& b) {
+std::vector<Edit> edits(const std::vector<std::string_view>& a,
+                        const std::vector<std::string_view>& b) {
   std::vector<Edit> out;
   if ((a.size() + 1) * (b.size() + 1) > kMaxTable) {
     for (std::string_view line : a) out.push_back({'-', line});
@@ -38,9 +40,9 @@ std::vector<Edit> edits(const std::vector<std::string_view>& a, const std::vecto
   std::vector<uint32_t> common((a.size() + 1) * width, 0);
   for (size_t i = a.size(); i-- > 0;) {
     for (size_t j = b.size(); j-- > 0;) {
-      common[i * width + j] = a[i] == b[j] ? common[(i + 1) * width + j + 1] + 1
-                                           : std::max(common[(i + 1) * width + j],
-                                                      common[i * width + j + 1]);
+      common[i * width + j] =
+          a[i] == b[j] ? common[(i + 1) * width + j + 1] + 1
+                       : std::max(common[(i + 1) * width + j], common[i * width + j + 1]);
     }
   }
   size_t i = 0;

@@ -15,7 +15,7 @@ using raft::Snapshot;
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kLevels = {"DEBUG", "INFO", "WARN",
+constexpr std::array<std::string_view, 6> kLevels = {"DEBUG", "INFO",  "WARN",
                                                      "ERROR", "FATAL", "NONE"};
 
 std::string upper(std::string_view text) {
@@ -32,8 +32,7 @@ bool is_local(const Message& m) {
 }  // namespace
 
 void Output::write(raft::LogLevel level, std::string_view line) {
-  if (enabled(level))
-    text_ += fmt::format("{} {}\n", kLevels[static_cast<size_t>(level)], line);
+  if (enabled(level)) text_ += fmt::format("{} {}\n", kLevels[static_cast<size_t>(level)], line);
 }
 
 void Output::indented(absl::FunctionRef<void()> body) {
@@ -128,8 +127,8 @@ absl::Status Interaction::process_ready(size_t i) {
   raft::Ready ready = node.raw.ready();
   output_.print(describe(ready));
   if (!async) {
-    absl::Status status = append(node, ready.hard_state.value_or(raft::HardState{}), ready.entries,
-                                 ready.snapshot);
+    absl::Status status =
+        append(node, ready.hard_state.value_or(raft::HardState{}), ready.entries, ready.snapshot);
     if (status.ok()) status = apply(node, ready.committed_entries);
     if (!status.ok()) return status;
   }
@@ -288,8 +287,8 @@ absl::Status Interaction::stabilize(const std::vector<size_t>& nodes) {
 absl::Status Interaction::compact(size_t i, Index index) {
   Storage& storage = *nodes_[i]->storage;
   if (index > storage.last_index())
-    return absl::OutOfRangeError(fmt::format("compact {} is out of bound lastindex({})", index.value,
-                                             storage.last_index().value));
+    return absl::OutOfRangeError(fmt::format("compact {} is out of bound lastindex({})",
+                                             index.value, storage.last_index().value));
   if (!storage.compact(index))
     return absl::OutOfRangeError(std::string(text(raft::StorageError::compacted)));
   print_log(i);
@@ -301,7 +300,8 @@ void Interaction::print_log(size_t i) {
   const Index first = storage.first_index();
   const Index last = storage.last_index();
   if (last < first) {
-    output_.print(fmt::format("log is empty: first index={}, last index={}", first.value, last.value));
+    output_.print(
+        fmt::format("log is empty: first index={}, last index={}", first.value, last.value));
     return;
   }
   output_.print(describe(*storage.entries(first, last + 1, raft::kNoLimit)));

@@ -1,6 +1,6 @@
-// A cluster of raft nodes in memory, moved by hand: messages wait until they are delivered or dropped, Readys until they
-// are processed, storage work until its thread is. Election tick 3, heartbeat tick 1; a state machine whose snapshot is
-// all proposals joined together.
+// A cluster of raft nodes in memory, moved by hand: messages wait until they are delivered or
+// dropped, Readys until they are processed, storage work until its thread is. Election tick 3,
+// heartbeat tick 1; a state machine whose snapshot is all proposals joined together.
 #pragma once
 
 #include <deque>
@@ -64,7 +64,8 @@ class Interaction {
   absl::Status process_apply_thread(size_t i);
   // Messages of `type` (all if absent) to the recipients. How many there were.
   int deliver(std::optional<raft::MessageType> type, const std::vector<Recipient>& recipients);
-  // Readys, deliveries, append threads and apply threads of these nodes in turn, until nothing happens.
+  // Readys, deliveries, append threads and apply threads of these nodes in turn, until nothing
+  // happens.
   absl::Status stabilize(const std::vector<size_t>& nodes);
   absl::Status compact(size_t i, Index index);
   void print_log(size_t i);
@@ -75,7 +76,8 @@ class Interaction {
   // Snapshots come from the state machine, however short the log is.
   class Storage : public raft::MemoryStorage {
    public:
-    raft::StorageResult<std::shared_ptr<const raft::Snapshot>> snapshot() const override {  // shared with its sender
+    raft::StorageResult<std::shared_ptr<const raft::Snapshot>> snapshot()
+        const override {  // shared with its sender
       return history.back();
     }
     std::vector<std::shared_ptr<const raft::Snapshot>> history;  // one for each entry applied

@@ -361,8 +361,8 @@ class InteractionKind : public Kind {
         const std::string& key = d.arguments[a].key;
         if (key == "v1") {
           if (!parse(value, v1)) {
-            return printed(fmt::format("strconv.ParseBool: parsing {}: invalid syntax",
-                                       raft::quote(value)));
+            return printed(
+                fmt::format("strconv.ParseBool: parsing {}: invalid syntax", raft::quote(value)));
           }
         } else if (key != "transition") {
           return printed(fmt::format("unknown command {}", key));

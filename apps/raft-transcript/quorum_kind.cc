@@ -1,5 +1,6 @@
-// committed cfg=(1,2,3) [cfgj=(...)|cfgj=zero] idx=(5,_,7) and vote cfg=... votes=(y,n,_): the values are those of the
-// voters of cfg and then of cfgj, each once; _ is a voter that has not reported.
+// committed cfg=(1,2,3) [cfgj=(...)|cfgj=zero] idx=(5,_,7) and vote cfg=... votes=(y,n,_): the
+// values are those of the voters of cfg and then of cfgj, each once; _ is a voter that has not
+// reported.
 #include <charconv>
 #include <map>
 
@@ -179,7 +180,8 @@ class QuorumKind : public Kind {
     const absl::StatusOr<Case> c = read_case(directive);
     if (!c.ok()) return c.status();
     const std::vector<uint64_t>& values = directive.command == "vote" ? c->votes : c->indexes;
-    const MajorityConfig voters = JointConfig{MajorityConfig(c->first), MajorityConfig(c->second)}.ids();
+    const MajorityConfig voters =
+        JointConfig{MajorityConfig(c->first), MajorityConfig(c->second)}.ids();
     if (voters.size() != values.size()) {
       std::string ids;
       for (MemberId id : voters) ids += fmt::format("{}{}:{{}}", ids.empty() ? "" : " ", id.value);

@@ -1,6 +1,7 @@
-// The form of transcript files: a directive line `command arg key=val key=(a,b,c)`, input lines, a line `----`, the
-// expected output, a blank line. Lines that begin with # are comments. Output that contains blank lines stands between
-// two double lines `----`. A directive may go on in the next line after a backslash.
+// The form of transcript files: a directive line `command arg key=val key=(a,b,c)`, input lines, a
+// line `----`, the expected output, a blank line. Lines that begin with # are comments. Output that
+// contains blank lines stands between two double lines `----`. A directive may go on in the next
+// line after a backslash.
 #pragma once
 
 #include <string>
@@ -25,7 +26,8 @@ struct Directive {
   std::string expected;  // lines, each ended
 };
 
-// A part of the file: the lines before a directive's output as they stand, and the directive if there is one.
+// A part of the file: the lines before a directive's output as they stand, and the directive if
+// there is one.
 struct Section {
   std::string text;
   std::vector<Directive> directive;  // none or one

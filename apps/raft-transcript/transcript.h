@@ -1,4 +1,5 @@
-// Runs a transcript: the three kinds of file that etcd's raft is tested with, told apart by their directives.
+// Runs a transcript: the three kinds of file that etcd's raft is tested with, told apart by their
+// directives.
 //
 //   interaction  whole clusters, message by message (interaction.h)
 //   confchange   simple, enter-joint, leave-joint: how configurations follow from changes

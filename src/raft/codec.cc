@@ -43,8 +43,8 @@ void encode(const ConfChangeSingle& change, std::string& out) {
   writer.put_uint64(2, change.node_id.value);
 }
 
-// The merge functions read one message's fields into a struct. A field of another wire type than its own is unknown, and
-// skipped, as protobuf says.
+// The merge functions read one message's fields into a struct. A field of another wire type than
+// its own is unknown, and skipped, as protobuf says.
 
 // A closed enum with the values [0, last].
 template <class E>
@@ -105,14 +105,23 @@ bool merge(std::string_view bytes, ConfState& state) {
   while (reader.next(field)) {
     bool ok = true;
     switch (field.number) {
-      case 1: ok = merge_ids(field, state.voters); break;
-      case 2: ok = merge_ids(field, state.learners); break;
-      case 3: ok = merge_ids(field, state.voters_outgoing); break;
-      case 4: ok = merge_ids(field, state.learners_next); break;
+      case 1:
+        ok = merge_ids(field, state.voters);
+        break;
+      case 2:
+        ok = merge_ids(field, state.learners);
+        break;
+      case 3:
+        ok = merge_ids(field, state.voters_outgoing);
+        break;
+      case 4:
+        ok = merge_ids(field, state.learners_next);
+        break;
       case 5:
         if (field.type == Type::varint) state.auto_leave = field.as_bool();
         break;
-      default: break;
+      default:
+        break;
     }
     if (!ok) return false;
   }
@@ -213,31 +222,56 @@ class MessageReader {
  private:
   static void read_number(const Field& field, Message& message) {
     switch (field.number) {
-      case 1: message.type = static_cast<MessageType>(field.as_int32()); break;
-      case 2: message.to = MemberId(field.varint); break;
-      case 3: message.from = MemberId(field.varint); break;
-      case 4: message.term = Term(field.varint); break;
-      case 5: message.log_term = Term(field.varint); break;
-      case 6: message.index = Index(field.varint); break;
-      case 8: message.commit = Index(field.varint); break;
-      case 10: message.reject = field.as_bool(); break;
-      case 11: message.reject_hint = Index(field.varint); break;
-      case 13: message.vote = MemberId(field.varint); break;
-      default: break;
+      case 1:
+        message.type = static_cast<MessageType>(field.as_int32());
+        break;
+      case 2:
+        message.to = MemberId(field.varint);
+        break;
+      case 3:
+        message.from = MemberId(field.varint);
+        break;
+      case 4:
+        message.term = Term(field.varint);
+        break;
+      case 5:
+        message.log_term = Term(field.varint);
+        break;
+      case 6:
+        message.index = Index(field.varint);
+        break;
+      case 8:
+        message.commit = Index(field.varint);
+        break;
+      case 10:
+        message.reject = field.as_bool();
+        break;
+      case 11:
+        message.reject_hint = Index(field.varint);
+        break;
+      case 13:
+        message.vote = MemberId(field.varint);
+        break;
+      default:
+        break;
     }
   }
 
   bool read_bytes(const Field& field, Message& message) {
     switch (field.number) {
-      case 7: return merge(field.bytes, entries_.emplace_back());
+      case 7:
+        return merge(field.bytes, entries_.emplace_back());
       case 9:
         if (!snapshot_) snapshot_.emplace();
         return merge(field.bytes, *snapshot_);
-      case 12: message.context = SharedBytes(field.bytes); return true;
+      case 12:
+        message.context = SharedBytes(field.bytes);
+        return true;
       case 14:
         if (depth_ >= kMaxResponseDepth || message.responses.size() >= kMaxResponses) return false;
         return MessageReader(depth_ + 1).read(field.bytes, message.responses.emplace_back());
-      default: return true;
+      default:
+        return true;
     }
   }
 

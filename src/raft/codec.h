@@ -1,11 +1,12 @@
-// The raftpb wire format (proto2; raft v3.7.0 raftpb/raft.proto), as it stands in the WAL, in snapshot files, in log
-// entries and between members.
+// The raftpb wire format (proto2; raft v3.7.0 raftpb/raft.proto), as it stands in the WAL, in
+// snapshot files, in log entries and between members.
 //
-// Writing: fields in ascending order of number; zero values are left out, except where every etcd writes them: all of
-// HardState, the metadata of a snapshot, auto_leave, and type and node of a conf change (RAL-01).
-// Reading: absent and zero are alike; unknown fields are skipped; a later field replaces an earlier one; so what 3.4 to
-// 3.7 write is understood. Malformed input is an error and never read beyond its end, and what a message makes us
-// allocate is bounded by a small multiple of its size.
+// Writing: fields in ascending order of number; zero values are left out, except where every etcd
+// writes them: all of HardState, the metadata of a snapshot, auto_leave, and type and node of a
+// conf change (RAL-01). Reading: absent and zero are alike; unknown fields are skipped; a later
+// field replaces an earlier one; so what 3.4 to 3.7 write is understood. Malformed input is an
+// error and never read beyond its end, and what a message makes us allocate is bounded by a small
+// multiple of its size.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +54,8 @@ absl::StatusOr<Message> decode_message(std::string_view bytes);
 // The change that a conf_change or conf_change_v2 entry carries.
 absl::StatusOr<ConfChangeV2> conf_change_of(const Entry& entry);
 
-// Proposals of changes. A null change (leave the joint configuration) has no payload and is never refused for its size.
+// Proposals of changes. A null change (leave the joint configuration) has no payload and is never
+// refused for its size.
 Entry conf_change_entry(const ConfChange& change);
 Entry conf_change_entry(const ConfChangeV2& change);
 Entry leave_joint_entry();

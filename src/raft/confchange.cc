@@ -24,7 +24,8 @@ size_t symmetric_difference(const MemberSet& a, const MemberSet& b) {
 // The invariants of TrackerConfig.
 absl::Status check_invariants(const Configuration& c) {
   const TrackerConfig& config = c.config;
-  for (const MemberSet& set : {MemberSet(config.voters.ids()), config.learners, config.learners_next}) {
+  for (const MemberSet& set :
+       {MemberSet(config.voters.ids()), config.learners, config.learners_next}) {
     for (MemberId id : set) {
       if (!c.progress.contains(id)) return refuse(fmt::format("no progress for {}", id.value));
     }
@@ -46,8 +47,7 @@ absl::Status check_invariants(const Configuration& c) {
       return refuse(fmt::format("{} is in Learners, but is not marked as learner", id.value));
   }
   if (!config.joint()) {
-    if (!config.learners_next.empty())
-      return refuse("cfg.LearnersNext must be nil when not joint");
+    if (!config.learners_next.empty()) return refuse("cfg.LearnersNext must be nil when not joint");
     if (config.auto_leave) return refuse("AutoLeave must be false when not joint");
   }
   return absl::OkStatus();
@@ -64,11 +64,20 @@ absl::StatusOr<ConfChangeSingle> conf_change_from_token(std::string_view token) 
   if (token.size() < 2) return absl::InvalidArgumentError(fmt::format("unknown token {}", token));
   ConfChangeSingle change;
   switch (token[0]) {
-    case 'v': change.type = ConfChangeType::add_node; break;
-    case 'l': change.type = ConfChangeType::add_learner_node; break;
-    case 'r': change.type = ConfChangeType::remove_node; break;
-    case 'u': change.type = ConfChangeType::update_node; break;
-    default: return absl::InvalidArgumentError(fmt::format("unknown input: {}", token));
+    case 'v':
+      change.type = ConfChangeType::add_node;
+      break;
+    case 'l':
+      change.type = ConfChangeType::add_learner_node;
+      break;
+    case 'r':
+      change.type = ConfChangeType::remove_node;
+      break;
+    case 'u':
+      change.type = ConfChangeType::update_node;
+      break;
+    default:
+      return absl::InvalidArgumentError(fmt::format("unknown input: {}", token));
   }
   const std::string_view digits = token.substr(1);
   const auto [end, error] =
@@ -93,9 +102,10 @@ ConfChangeV2 as_v2(const ConfChange& change) {
 }
 
 JointEntry joint_entry(const ConfChangeV2& change) {
-  // Several changes at once might still touch only one voter; that depends on the configuration they meet, so joint
-  // consensus is used for all of them.
-  if (change.transition == ConfChangeTransition::joint_explicit) return JointEntry::leave_explicitly;
+  // Several changes at once might still touch only one voter; that depends on the configuration
+  // they meet, so joint consensus is used for all of them.
+  if (change.transition == ConfChangeTransition::joint_explicit)
+    return JointEntry::leave_explicitly;
   if (change.transition == ConfChangeTransition::joint_implicit || change.changes.size() > 1)
     return JointEntry::leave_automatically;
   return JointEntry::none;
@@ -127,10 +137,18 @@ std::string conf_changes_to_string(absl::Span<const ConfChangeSingle> changes) {
   for (const ConfChangeSingle& change : changes) {
     if (!out.empty()) out += ' ';
     switch (change.type) {
-      case ConfChangeType::add_node: out += 'v'; break;
-      case ConfChangeType::add_learner_node: out += 'l'; break;
-      case ConfChangeType::remove_node: out += 'r'; break;
-      case ConfChangeType::update_node: out += 'u'; break;
+      case ConfChangeType::add_node:
+        out += 'v';
+        break;
+      case ConfChangeType::add_learner_node:
+        out += 'l';
+        break;
+      case ConfChangeType::remove_node:
+        out += 'r';
+        break;
+      case ConfChangeType::update_node:
+        out += 'u';
+        break;
     }
     out += std::to_string(change.node_id.value);
   }
@@ -156,7 +174,8 @@ absl::StatusOr<Configuration> Changer::enter_joint(
   absl::StatusOr<Configuration> to = copy();
   if (!to.ok()) return to;
   if (to->config.joint()) return refuse("config is already joint");
-  // An empty configuration may get its first members (bootstrap, tests), but cannot be one half of a joint one.
+  // An empty configuration may get its first members (bootstrap, tests), but cannot be one half of
+  // a joint one.
   if (to->config.voters.incoming.empty()) return refuse("can't make a zero-voter config joint");
   to->config.voters.outgoing = to->config.voters.incoming;
   if (absl::Status status = apply(*to, changes); !status.ok()) return status;
@@ -188,10 +207,17 @@ absl::Status Changer::apply(Configuration& to, absl::Span<const ConfChangeSingle
     // etcd sets the id to zero in a change that it refuses when applying it.
     if (change.node_id == kNone) continue;
     switch (change.type) {
-      case ConfChangeType::add_node: make_voter(to, change.node_id); break;
-      case ConfChangeType::add_learner_node: make_learner(to, change.node_id); break;
-      case ConfChangeType::remove_node: remove(to, change.node_id); break;
-      case ConfChangeType::update_node: break;
+      case ConfChangeType::add_node:
+        make_voter(to, change.node_id);
+        break;
+      case ConfChangeType::add_learner_node:
+        make_learner(to, change.node_id);
+        break;
+      case ConfChangeType::remove_node:
+        remove(to, change.node_id);
+        break;
+      case ConfChangeType::update_node:
+        break;
       default:
         return refuse(fmt::format("unexpected conf type {}", static_cast<int>(change.type)));
     }
@@ -215,7 +241,8 @@ void Changer::make_learner(Configuration& to, MemberId id) const {
   if (member->is_learner) return;
   Progress kept = *member;
   remove(to, id);
-  // A voter of the outgoing half cannot be a learner yet: it becomes one when the joint configuration is left.
+  // A voter of the outgoing half cannot be a learner yet: it becomes one when the joint
+  // configuration is left.
   if (to.config.voters.outgoing.contains(id)) {
     to.config.learners_next.insert(id);
   } else {
@@ -257,8 +284,9 @@ absl::StatusOr<Configuration> restore_configuration(const ProgressTracker& empty
     return absl::OkStatus();
   };
   std::vector<ConfChangeSingle> incoming;
-  // In a joint state, first the outgoing half is built, then one joint step turns it into the incoming one: it removes
-  // everybody and adds who stays or is new, which makes learners_next come out right.
+  // In a joint state, first the outgoing half is built, then one joint step turns it into the
+  // incoming one: it removes everybody and adds who stays or is new, which makes learners_next come
+  // out right.
   for (MemberId id : state.voters_outgoing) {
     const ConfChangeSingle change = single(ConfChangeType::add_node, id);
     if (absl::Status status = take(Changer(tracker, last_index).simple({&change, 1})); !status.ok())

@@ -30,8 +30,8 @@ struct Configuration {
   ProgressMap progress;
 };
 
-// Computes the configuration that follows from a change of the tracker's. Nothing is changed in place. Errors: the
-// change is not allowed; the text is etcd's.
+// Computes the configuration that follows from a change of the tracker's. Nothing is changed in
+// place. Errors: the change is not allowed; the text is etcd's.
 class Changer {
  public:
   // last_index: where the probing of new members starts.

@@ -45,7 +45,8 @@ Rune decode_rune(std::string_view bytes) {
   return {value, size};
 }
 
-// Controls, format characters, spaces other than ' ', private use and noncharacters: what Go escapes.
+// Controls, format characters, spaces other than ' ', private use and noncharacters: what Go
+// escapes.
 bool printable(uint32_t rune) {
   if (rune < 0x20 || rune == 0x7f) return false;
   if (rune < 0x7f) return true;
@@ -73,16 +74,35 @@ bool printable(uint32_t rune) {
 
 void quote_rune(Rune rune, std::string_view bytes, std::string& out) {
   switch (rune.value) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\a': out += "\\a"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    case '\v': out += "\\v"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\a':
+      out += "\\a";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    case '\v':
+      out += "\\v";
+      return;
+    default:
+      break;
   }
   if (printable(rune.value)) {
     out += bytes.substr(0, rune.size);
@@ -168,38 +188,52 @@ void describe_to(std::string& out, const std::string& indent, const Message& m,
 
 std::string_view name(StateType state) {
   switch (state) {
-    case StateType::follower: return "StateFollower";
-    case StateType::candidate: return "StateCandidate";
-    case StateType::leader: return "StateLeader";
-    case StateType::pre_candidate: return "StatePreCandidate";
+    case StateType::follower:
+      return "StateFollower";
+    case StateType::candidate:
+      return "StateCandidate";
+    case StateType::leader:
+      return "StateLeader";
+    case StateType::pre_candidate:
+      return "StatePreCandidate";
   }
   return "?";
 }
 
 std::string_view name(EntryType type) {
   switch (type) {
-    case EntryType::normal: return "EntryNormal";
-    case EntryType::conf_change: return "EntryConfChange";
-    case EntryType::conf_change_v2: return "EntryConfChangeV2";
+    case EntryType::normal:
+      return "EntryNormal";
+    case EntryType::conf_change:
+      return "EntryConfChange";
+    case EntryType::conf_change_v2:
+      return "EntryConfChangeV2";
   }
   return "?";
 }
 
 std::string_view name(ConfChangeType type) {
   switch (type) {
-    case ConfChangeType::add_node: return "ConfChangeAddNode";
-    case ConfChangeType::remove_node: return "ConfChangeRemoveNode";
-    case ConfChangeType::update_node: return "ConfChangeUpdateNode";
-    case ConfChangeType::add_learner_node: return "ConfChangeAddLearnerNode";
+    case ConfChangeType::add_node:
+      return "ConfChangeAddNode";
+    case ConfChangeType::remove_node:
+      return "ConfChangeRemoveNode";
+    case ConfChangeType::update_node:
+      return "ConfChangeUpdateNode";
+    case ConfChangeType::add_learner_node:
+      return "ConfChangeAddLearnerNode";
   }
   return "?";
 }
 
 std::string_view name(ConfChangeTransition value) {
   switch (value) {
-    case ConfChangeTransition::automatic: return "ConfChangeTransitionAuto";
-    case ConfChangeTransition::joint_implicit: return "ConfChangeTransitionJointImplicit";
-    case ConfChangeTransition::joint_explicit: return "ConfChangeTransitionJointExplicit";
+    case ConfChangeTransition::automatic:
+      return "ConfChangeTransitionAuto";
+    case ConfChangeTransition::joint_implicit:
+      return "ConfChangeTransitionJointImplicit";
+    case ConfChangeTransition::joint_explicit:
+      return "ConfChangeTransitionJointExplicit";
   }
   return "?";
 }

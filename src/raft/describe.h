@@ -1,4 +1,5 @@
-// One-line (or few-line) texts of raft's data, letter for letter as etcd's raft describes them in logs and in transcripts.
+// One-line (or few-line) texts of raft's data, letter for letter as etcd's raft describes them in
+// logs and in transcripts.
 #pragma once
 
 #include <string>
@@ -27,7 +28,8 @@ std::string describe(const ConfState& state);
 std::string describe(const Snapshot& snapshot);
 std::string describe(const ConfChangeV2& change);
 std::string describe(const Entry& entry, EntryFormatter format = quote);
-std::string describe(const Entries& entries, EntryFormatter format = quote);  // one line each, ended
+std::string describe(const Entries& entries,
+                     EntryFormatter format = quote);  // one line each, ended
 std::string describe(const Message& message, EntryFormatter format = quote);
 std::string describe(const Ready& ready, EntryFormatter format = quote);
 

@@ -52,7 +52,8 @@ void Raft::become_leader() {
     self->become_replicate();
     self->recent_active = true;
   }
-  // There may be a conf change anywhere in the uncommitted tail. Waiting for all of it is simpler than looking.
+  // There may be a conf change anywhere in the uncommitted tail. Waiting for all of it is simpler
+  // than looking.
   leader_->pending_conf_index = log_.last_index();
   // Raft 5.4.2: only an entry of its own term lets a leader commit those before it.
   const bool accepted = append_entries({Entry{}});
@@ -71,7 +72,8 @@ void Raft::hup(Campaign kind) {
   }
   if (has_unapplied_conf_changes()) {
     logger_.warning(
-        "{:x} cannot campaign at term {} since there are still pending configuration changes to apply",
+        "{:x} cannot campaign at term {} since there are still pending configuration changes to "
+        "apply",
         id_.value, term_.value);
     return;
   }
@@ -139,7 +141,8 @@ void Raft::handle_vote_request(const Message& m) {
     const EntryId ours = log_.last_id();
     // Learners vote too: the candidate may know of their promotion before they do.
     logger_.info(
-        "{:x} [logterm: {}, index: {}, vote: {:x}] {} {} {} {:x} [logterm: {}, index: {}] at term {}",
+        "{:x} [logterm: {}, index: {}, vote: {:x}] {} {} {} {:x} [logterm: {}, index: {}] at term "
+        "{}",
         id_.value, ours.term.value, ours.index.value, vote_.value, granted ? "cast" : "rejected",
         name(m.type), granted ? "for" : "from", m.from.value, theirs.term.value, theirs.index.value,
         term_.value);
@@ -186,10 +189,11 @@ void Raft::handle_vote_response(const Message& m) {
   }
 }
 
-// Candidates and pre-candidates. Answers to the other kind of request may come late, and do not count.
+// Candidates and pre-candidates. Answers to the other kind of request may come late, and do not
+// count.
 StepResult Raft::step_candidate(Message& m) {
-  const MessageType awaited = state_ == StateType::pre_candidate ? MessageType::pre_vote_resp
-                                                                 : MessageType::vote_resp;
+  const MessageType awaited =
+      state_ == StateType::pre_candidate ? MessageType::pre_vote_resp : MessageType::vote_resp;
   switch (m.type) {
     case MessageType::prop:
       logger_.info("{:x} no leader at term {}; dropping proposal", id_.value, term_.value);

@@ -1,6 +1,6 @@
-// A run of consecutive log entries, immutable, sharing its storage: the unstable log, a Ready, the appends to every
-// follower and the log writer's order all look at the same array, so handing entries on costs one counter per batch and
-// nothing per entry.
+// A run of consecutive log entries, immutable, sharing its storage: the unstable log, a Ready, the
+// appends to every follower and the log writer's order all look at the same array, so handing
+// entries on costs one counter per batch and nothing per entry.
 //
 // Thread-safe the way shared_ptr is: a view may be read and dropped on any thread.
 #pragma once
@@ -53,7 +53,8 @@ class Entries {
   // The entries [from, to) of this run by position, not by log index. Shares the storage.
   Entries slice(size_t from, size_t to) const {
     CHECK(from <= to && to <= size_, "slice [{}, {}) of {} entries", from, to, size_);
-    return from == to ? Entries() : Entries(std::shared_ptr<const Entry>(first_, begin() + from), to - from);
+    return from == to ? Entries()
+                      : Entries(std::shared_ptr<const Entry>(first_, begin() + from), to - from);
   }
 
   friend bool operator==(const Entries& a, const Entries& b) {
@@ -62,14 +63,16 @@ class Entries {
 
  private:
   friend class EntryBlock;
-  Entries(std::shared_ptr<const Entry> first, size_t size) : first_(std::move(first)), size_(size) {}
+  Entries(std::shared_ptr<const Entry> first, size_t size)
+      : first_(std::move(first)), size_(size) {}
 
   std::shared_ptr<const Entry> first_;  // shares the owner of the whole array
   size_t size_ = 0;
 };
 
-// The growing end of an array of entries of which views have been given out. It only ever writes behind the last entry,
-// within the capacity reserved at the start, so views stay valid and may be read by other threads meanwhile.
+// The growing end of an array of entries of which views have been given out. It only ever writes
+// behind the last entry, within the capacity reserved at the start, so views stay valid and may be
+// read by other threads meanwhile.
 class EntryBlock {
  public:
   EntryBlock() = default;

@@ -8,8 +8,8 @@ namespace holdfast::raft {
 
 namespace {
 
-// Entries that follow `previous` without a gap, with terms that do not fall and are none of the future. A leader sends no
-// others; the log must not take any.
+// Entries that follow `previous` without a gap, with terms that do not fall and are none of the
+// future. A leader sends no others; the log must not take any.
 bool well_formed(const Message& m) {
   Term term = m.log_term;
   Index index = m.index;
@@ -67,7 +67,8 @@ StepResult Raft::step_follower(Message& m) {
       break;
     case MessageType::timeout_now:
       logger_.info(
-          "{:x} [term {}] received MsgTimeoutNow from {:x} and starts an election to get leadership.",
+          "{:x} [term {}] received MsgTimeoutNow from {:x} and starts an election to get "
+          "leadership.",
           id_.value, term_.value, m.from.value);
       // Without pre-vote: the leader itself has asked for it.
       hup(Campaign::transfer);
@@ -142,9 +143,9 @@ void Raft::handle_append(const Message& m) {
   logger_.debug("{:x} [logterm: {}, index: {}] rejected MsgApp [logterm: {}, index: {}] from {:x}",
                 id_.value, log_.term_or_zero(m.index).value, m.index.value, m.log_term.value,
                 m.index.value, m.from.value);
-  // RAL-07: where the logs may agree at best. Entries of ours with a higher term than the leader has there cannot.
-  const EntryId hint =
-      log_.find_conflict_by_term(std::min(m.index, log_.last_index()), m.log_term);
+  // RAL-07: where the logs may agree at best. Entries of ours with a higher term than the leader
+  // has there cannot.
+  const EntryId hint = log_.find_conflict_by_term(std::min(m.index, log_.last_index()), m.log_term);
   send({.type = MessageType::app_resp,
         .reject = true,
         .to = m.from,
@@ -196,7 +197,8 @@ bool Raft::restore(const std::shared_ptr<const Snapshot>& snapshot) {
     // All of it is here already: it only says what is committed.
     const EntryId last = log_.last_id();
     logger_.info(
-        "{:x} [commit: {}, lastindex: {}, lastterm: {}] fast-forwarded commit to snapshot [index: {}, "
+        "{:x} [commit: {}, lastindex: {}, lastterm: {}] fast-forwarded commit to snapshot [index: "
+        "{}, "
         "term: {}]",
         id_.value, log_.committed().value, last.index.value, last.term.value, metadata.index.value,
         metadata.term.value);

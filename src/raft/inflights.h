@@ -12,8 +12,8 @@ namespace holdfast::raft {
 class Inflights {
  public:
   Inflights() = default;
-  // max_bytes 0: bounded in messages only. The window counts as full once bytes reach max_bytes, so the message that
-  // gets it there still goes out.
+  // max_bytes 0: bounded in messages only. The window counts as full once bytes reach max_bytes, so
+  // the message that gets it there still goes out.
   Inflights(int max_messages, uint64_t max_bytes)
       : max_messages_(static_cast<size_t>(max_messages)), max_bytes_(max_bytes) {}
 
@@ -23,9 +23,7 @@ class Inflights {
   void free_up_to(Index index);
   void reset();
 
-  bool full() const {
-    return count_ == max_messages_ || (max_bytes_ != 0 && bytes_ >= max_bytes_);
-  }
+  bool full() const { return count_ == max_messages_ || (max_bytes_ != 0 && bytes_ >= max_bytes_); }
   size_t count() const { return count_; }
   uint64_t bytes() const { return bytes_; }
   int max_messages() const { return static_cast<int>(max_messages_); }
@@ -41,7 +39,8 @@ class Inflights {
 
   size_t max_messages_ = 0;
   uint64_t max_bytes_ = 0;
-  // A ring that grows on demand up to max_messages_: most followers use a small part of their window.
+  // A ring that grows on demand up to max_messages_: most followers use a small part of their
+  // window.
   std::vector<Inflight> ring_;
   size_t start_ = 0;
   size_t count_ = 0;

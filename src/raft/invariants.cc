@@ -13,15 +13,16 @@ namespace {
 
 template <class... Args>
 absl::Status broken(const Raft& raft, fmt::format_string<Args...> format, Args&&... args) {
-  return absl::InternalError(fmt::format(
-      "member {:x} ({}, term {}): {}", raft.id().value, name(raft.state()), raft.term().value,
-      fmt::format(format, std::forward<Args>(args)...)));
+  return absl::InternalError(fmt::format("member {:x} ({}, term {}): {}", raft.id().value,
+                                         name(raft.state()), raft.term().value,
+                                         fmt::format(format, std::forward<Args>(args)...)));
 }
 
 absl::Status check_log(const Raft& raft) {
   const Log& log = raft.log();
   const Index last = log.last_index();
-  if (log.applied() > log.applying() || log.applying() > log.committed() || log.committed() > last) {
+  if (log.applied() > log.applying() || log.applying() > log.committed() ||
+      log.committed() > last) {
     return broken(raft, "log positions out of order: {}, last={}", describe(log), last.value);
   }
   if (log.first_index() > last + 1)
@@ -121,7 +122,8 @@ absl::Status Invariants::check_changes(const Raft& raft) const {
   const Log& log = raft.log();
   if (log.committed() < seen_.committed.index)
     return broken(raft, "commit fell from {}", seen_.committed.index.value);
-  if (log.applied() < seen_.applied) return broken(raft, "applied fell from {}", seen_.applied.value);
+  if (log.applied() < seen_.applied)
+    return broken(raft, "applied fell from {}", seen_.applied.value);
   const StorageResult<Term> still = log.term(seen_.committed.index);
   if (still.ok() && *still != seen_.committed.term) {
     return broken(raft, "committed entry {} changed from term {} to {}",
@@ -170,8 +172,9 @@ absl::Status Invariants::check(const Raft& raft) {
 }
 
 void Invariants::restarted() {
-  // Term, vote and known leader are kept: nothing may be acted on before it is durable. But a term or vote that nobody
-  // was told of may be lost with the process, so they are not compared either; the cluster's rules see what was told.
+  // Term, vote and known leader are kept: nothing may be acted on before it is durable. But a term
+  // or vote that nobody was told of may be lost with the process, so they are not compared either;
+  // the cluster's rules see what was told.
   has_seen_ = false;
 }
 
@@ -194,7 +197,8 @@ absl::Status ClusterInvariants::check_leader(const Raft& raft, const Member& bef
   }
   if (raft.state() != StateType::leader) return absl::OkStatus();
   if (before.state == StateType::leader && before.term == raft.term()) return absl::OkStatus();
-  // Leader Completeness. The last entry that was committed in an earlier term stands for all before it.
+  // Leader Completeness. The last entry that was committed in an earlier term stands for all before
+  // it.
   for (size_t i = entries_.size(); i-- > 0;) {
     if (entries_[i].seen_in_term >= raft.term()) continue;
     const Index index = first_ + i;
@@ -257,7 +261,8 @@ absl::Status ClusterInvariants::compare(const Raft& raft, Index index, Committed
   Committed& known = entries_[position];
   if (known.term != entry.term ||
       (known.digest != 0 && entry.digest != 0 && known.digest != entry.digest)) {
-    return broken(raft, "State Machine Safety: entry {} was committed with another content", index.value);
+    return broken(raft, "State Machine Safety: entry {} was committed with another content",
+                  index.value);
   }
   if (known.digest == 0) known.digest = entry.digest;
   known.seen_in_term = std::min(known.seen_in_term, entry.seen_in_term);

@@ -1,5 +1,6 @@
-// What must hold of a node after every step, and of a cluster whenever it is looked at. For tests and simulation: a node
-// costs a few comparisons and log look-ups a step. Nothing here changes anything.
+// What must hold of a node after every step, and of a cluster whenever it is looked at. For tests
+// and simulation: a node costs a few comparisons and log look-ups a step. Nothing here changes
+// anything.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,20 @@
 
 namespace holdfast::raft {
 
-// One member, over all its restarts. A violation is an Internal error whose text says which rule broke.
+// One member, over all its restarts. A violation is an Internal error whose text says which rule
+// broke.
 //
-// Checked as states: positions in the log are in order and inside it; terms do not fall along the log nor exceed the
-// node's; progress fits the configuration, the log and its own state; who leads whom fits the role.
-// Checked as changes: the term never falls; at most one vote a term; committed and applied never fall, and what is
-// committed stays as it is; a leader only appends (Raft figure 3: Leader Append-Only); one leader a term.
+// Checked as states: positions in the log are in order and inside it; terms do not fall along the
+// log nor exceed the node's; progress fits the configuration, the log and its own state; who leads
+// whom fits the role. Checked as changes: the term never falls; at most one vote a term; committed
+// and applied never fall, and what is committed stays as it is; a leader only appends (Raft figure
+// 3: Leader Append-Only); one leader a term.
 class Invariants {
  public:
   absl::Status check(const Raft& raft);
 
-  // The process was restarted. What was durable may not have gone back; commit and applied may have.
+  // The process was restarted. What was durable may not have gone back; commit and applied may
+  // have.
   void restarted();
 
  private:
@@ -44,14 +48,15 @@ class Invariants {
   Seen seen_;
 };
 
-// All members of one cluster. Election Safety, Leader Completeness and State Machine Safety of Raft figure 3.
+// All members of one cluster. Election Safety, Leader Completeness and State Machine Safety of Raft
+// figure 3.
 class ClusterInvariants {
  public:
   // After a step of a member. Cost: the entries committed since the last call for it.
   absl::Status check(const Raft& raft);
 
-  // Log Matching, for two members as they are now: where both logs have an entry of the same index and term, all before
-  // are equal. Cost: the logs.
+  // Log Matching, for two members as they are now: where both logs have an entry of the same index
+  // and term, all before are equal. Cost: the logs.
   static absl::Status check_log_matching(const Raft& a, const Raft& b);
 
   // The highest index that any member has been seen to have committed.
@@ -63,8 +68,8 @@ class ClusterInvariants {
 
   struct Committed {
     Term term;
-    uint64_t digest;     // of type and payload; 0 if only the term is known (from a snapshot)
-    Term seen_in_term;   // no lower than the term it was committed in
+    uint64_t digest;    // of type and payload; 0 if only the term is known (from a snapshot)
+    Term seen_in_term;  // no lower than the term it was committed in
   };
   struct Member {
     Index committed;

@@ -31,12 +31,23 @@ StepResult Raft::step_leader(Message& m) {
     return StepResult::ok;
   }
   switch (m.type) {
-    case MessageType::app_resp: handle_append_response(m, *progress); break;
-    case MessageType::heartbeat_resp: handle_heartbeat_response(m, *progress); break;
-    case MessageType::snap_status: handle_snapshot_status(m, *progress); break;
-    case MessageType::unreachable: handle_unreachable(m, *progress); break;
-    case MessageType::transfer_leader: handle_transfer_leader(m, *progress); break;
-    default: break;
+    case MessageType::app_resp:
+      handle_append_response(m, *progress);
+      break;
+    case MessageType::heartbeat_resp:
+      handle_heartbeat_response(m, *progress);
+      break;
+    case MessageType::snap_status:
+      handle_snapshot_status(m, *progress);
+      break;
+    case MessageType::unreachable:
+      handle_unreachable(m, *progress);
+      break;
+    case MessageType::transfer_leader:
+      handle_transfer_leader(m, *progress);
+      break;
+    default:
+      break;
   }
   return StepResult::ok;
 }
@@ -69,8 +80,9 @@ StepResult Raft::handle_proposal(Message& m) {
   return StepResult::ok;
 }
 
-// RAL-13: at most one change may be in the log and not applied; a joint configuration is left before the next one is
-// entered. Changes that may not be made become empty entries. False: one of them cannot be read.
+// RAL-13: at most one change may be in the log and not applied; a joint configuration is left
+// before the next one is entered. Changes that may not be made become empty entries. False: one of
+// them cannot be read.
 bool Raft::admit_conf_changes(Message& m) {
   std::vector<Entry> entries(m.entries.begin(), m.entries.end());
   for (size_t i = 0; i < entries.size(); ++i) {
@@ -109,7 +121,8 @@ std::string Raft::conf_change_refusal(const ConfChangeV2& change) const {
 bool Raft::append_entries(const Entries& entries) {
   if (!increase_uncommitted_size(payload_size(entries))) {
     logger_.warning(
-        "{:x} appending new entries to log would exceed uncommitted entry size limit; dropping proposal",
+        "{:x} appending new entries to log would exceed uncommitted entry size limit; dropping "
+        "proposal",
         id_.value);
     return false;
   }
@@ -119,8 +132,8 @@ bool Raft::append_entries(const Entries& entries) {
   return true;
 }
 
-// Empty payloads are never refused (a new leader's first entry, leaving a joint configuration), nor is the first of any
-// size.
+// Empty payloads are never refused (a new leader's first entry, leaving a joint configuration), nor
+// is the first of any size.
 bool Raft::increase_uncommitted_size(uint64_t payload) {
   const uint64_t before = leader_->uncommitted_size;
   if (before > 0 && payload > 0 && before + payload > config_.max_uncommitted_entries_size)
@@ -138,9 +151,9 @@ void Raft::handle_append_response(const Message& m, Progress& progress) {
   }
 }
 
-// RAL-07. reject_hint and log_term say: the follower has log_term at reject_hint, and lower or equal terms before. Where
-// our log has a higher term than that, it cannot match, so the next probe skips a whole term at a time; the follower has
-// done the same on its side.
+// RAL-07. reject_hint and log_term say: the follower has log_term at reject_hint, and lower or
+// equal terms before. Where our log has a higher term than that, it cannot match, so the next probe
+// skips a whole term at a time; the follower has done the same on its side.
 void Raft::handle_append_rejection(const Message& m, Progress& progress) {
   logger_.debug(
       "{:x} received MsgAppResp(rejected, hint: (index {}, term {})) from {:x} for index {}",
@@ -169,7 +182,8 @@ void Raft::handle_append_progress(const Message& m, Progress& progress) {
       // Whatever snapshot it was that arrived: what matters is that our log reaches down to it.
       if (progress.match + 1 >= log_.first_index()) {
         logger_.debug(
-            "{:x} recovered from needing snapshot, resumed sending replication messages to {:x} [{}]",
+            "{:x} recovered from needing snapshot, resumed sending replication messages to {:x} "
+            "[{}]",
             id_.value, m.from.value, describe(progress));
         progress.become_probe();
         progress.become_replicate();
@@ -200,8 +214,8 @@ void Raft::handle_append_progress(const Message& m, Progress& progress) {
 void Raft::handle_heartbeat_response(const Message& m, Progress& progress) {
   progress.recent_active = true;
   progress.append_paused = false;
-  // A follower that is behind gets one more append even with a full window, in case all of those were lost. One that is
-  // probed gets an empty one: its answer leads back to replicate.
+  // A follower that is behind gets one more append even with a full window, in case all of those
+  // were lost. One that is probed gets an empty one: its answer leads back to replicate.
   if (progress.match < log_.last_index() || progress.state == ProgressState::probe)
     maybe_send_append(m.from, progress, SendEmpty::yes);
   if (config_.read_only_option != ReadOnlyOption::safe || m.context.empty()) return;
@@ -217,7 +231,8 @@ void Raft::handle_snapshot_status(const Message& m, Progress& progress) {
   progress.become_probe();
   logger_.debug("{:x} snapshot {}, resumed sending replication messages to {:x} [{}]", id_.value,
                 m.reject ? "failed" : "succeeded", m.from.value, describe(progress));
-  // Wait for the follower's answer to the snapshot, or for a heartbeat interval before trying again.
+  // Wait for the follower's answer to the snapshot, or for a heartbeat interval before trying
+  // again.
   progress.append_paused = true;
 }
 
@@ -239,7 +254,8 @@ void Raft::handle_transfer_leader(const Message& m, Progress& progress) {
   if (before != kNone) {
     if (before == to) {
       logger_.info(
-          "{:x} [term {}] transfer leadership to {:x} is in progress, ignores request to same node {:x}",
+          "{:x} [term {}] transfer leadership to {:x} is in progress, ignores request to same node "
+          "{:x}",
           id_.value, term_.value, to.value, to.value);
       return;
     }
@@ -286,8 +302,8 @@ void Raft::broadcast_heartbeat() {
   }
 }
 
-// Sends what the follower lacks, if it may be sent now. True if a message went out. An append without entries tells the
-// commit index; one is not sent with SendEmpty::no.
+// Sends what the follower lacks, if it may be sent now. True if a message went out. An append
+// without entries tells the commit index; one is not sent with SendEmpty::no.
 bool Raft::maybe_send_append(MemberId to, Progress& progress, SendEmpty send_empty) {
   if (progress.paused()) return false;
   const Index previous = progress.next - 1;
@@ -323,8 +339,8 @@ bool Raft::maybe_send_snapshot(MemberId to, Progress& progress) {
   const StorageResult<std::shared_ptr<const Snapshot>> snapshot = log_.snapshot();
   if (snapshot.is(StorageError::snapshot_temporarily_unavailable)) {
     logger_.debug(
-        "{:x} failed to send snapshot to {:x} because snapshot is temporarily unavailable", id_.value,
-        to.value);
+        "{:x} failed to send snapshot to {:x} because snapshot is temporarily unavailable",
+        id_.value, to.value);
     return false;
   }
   CHECK(!(*snapshot)->empty(), "need non-empty snapshot");

@@ -120,7 +120,8 @@ void Log::commit_to(Index index) {
   if (index <= committed_) return;
   if (last_index() < index) {
     logger_.panic(
-        "tocommit({}) is out of range [lastIndex({})]. Was the raft log corrupted, truncated, or lost?",
+        "tocommit({}) is out of range [lastIndex({})]. Was the raft log corrupted, truncated, or "
+        "lost?",
         index.value, last_index().value);
   }
   committed_ = index;

@@ -1,4 +1,5 @@
-// The whole log: what Storage holds and, behind it, what is unstable. And how far it is committed and applied.
+// The whole log: what Storage holds and, behind it, what is unstable. And how far it is committed
+// and applied.
 #pragma once
 
 #include <cstdint>
@@ -36,18 +37,19 @@ class Log {
   StorageResult<Term> term(Index index) const;
   Term term_or_zero(Index index) const { return term(index).value_or(Term(0)); }
   bool matches(EntryId id) const;
-  // Would a candidate whose log ends with `theirs` have everything that may be committed here (Raft 5.4.1)?
+  // Would a candidate whose log ends with `theirs` have everything that may be committed here
+  // (Raft 5.4.1)?
   bool up_to_date(EntryId theirs) const;
 
-  // A follower's append of entries behind `previous`, by a leader that has committed `committed`. The last index then
-  // known to match, or nothing if `previous` is not in the log.
+  // A follower's append of entries behind `previous`, by a leader that has committed `committed`.
+  // The last index then known to match, or nothing if `previous` is not in the log.
   std::optional<Index> maybe_append(EntryId previous, const Entries& entries, Index committed);
   // Appends, replacing what stands there. The last index.
   Index append(const Entries& entries);
   // A leader's append. The last index.
   Index append_proposals(const Entries& entries, Term term);
-  // The guess where this log and another one, that has `term` at `index`, agree: the highest index up to `index` whose
-  // term is at most `term`, and its term (0 if not known).
+  // The guess where this log and another one, that has `term` at `index`, agree: the highest index
+  // up to `index` whose term is at most `term`, and its term (0 if not known).
   EntryId find_conflict_by_term(Index index, Term term) const;
 
   void commit_to(Index index);
@@ -64,7 +66,9 @@ class Log {
 
   bool has_next_unstable() const { return unstable_.has_next_entries(); }
   Entries next_unstable() const { return unstable_.next_entries(); }
-  std::shared_ptr<const Snapshot> next_unstable_snapshot() const { return unstable_.next_snapshot(); }  // shared with its sender
+  std::shared_ptr<const Snapshot> next_unstable_snapshot() const {
+    return unstable_.next_snapshot();
+  }  // shared with its sender
   bool has_unstable() const { return !unstable_.empty(); }
   bool has_unstable_snapshot() const { return unstable_.snapshot() != nullptr; }
   void accept_unstable() { unstable_.accept_in_progress(); }
@@ -74,7 +78,8 @@ class Log {
   StorageResult<std::shared_ptr<const Snapshot>> snapshot() const;
   void restore(std::shared_ptr<const Snapshot> snapshot);
 
-  // Entries from `from` on, within max_size bytes but at least one; none if the log ends before. Errors: compacted.
+  // Entries from `from` on, within max_size bytes but at least one; none if the log ends before.
+  // Errors: compacted.
   StorageResult<Entries> entries(Index from, uint64_t max_size) const;
   StorageResult<Entries> slice(Index low, Index high, uint64_t max_size) const;
   // Walks [low, high) page by page until `visit` returns false. False if entries are missing.

@@ -1,4 +1,5 @@
-// Where raft's log lines go. The lines themselves are etcd's, letter for letter: people and tools grep for them.
+// Where raft's log lines go. The lines themselves are etcd's, letter for letter: people and tools
+// grep for them.
 #pragma once
 
 #include <string_view>

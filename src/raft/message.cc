@@ -6,15 +6,30 @@ namespace holdfast::raft {
 
 namespace {
 
-constexpr std::array<std::string_view, kMessageTypes> kNames = {
-    "MsgHup",           "MsgBeat",           "MsgProp",
-    "MsgApp",           "MsgAppResp",        "MsgVote",
-    "MsgVoteResp",      "MsgSnap",           "MsgHeartbeat",
-    "MsgHeartbeatResp", "MsgUnreachable",    "MsgSnapStatus",
-    "MsgCheckQuorum",   "MsgTransferLeader", "MsgTimeoutNow",
-    "MsgReadIndex",     "MsgReadIndexResp",  "MsgPreVote",
-    "MsgPreVoteResp",   "MsgStorageAppend",  "MsgStorageAppendResp",
-    "MsgStorageApply",  "MsgStorageApplyResp", "MsgForgetLeader"};
+constexpr std::array<std::string_view, kMessageTypes> kNames = {"MsgHup",
+                                                                "MsgBeat",
+                                                                "MsgProp",
+                                                                "MsgApp",
+                                                                "MsgAppResp",
+                                                                "MsgVote",
+                                                                "MsgVoteResp",
+                                                                "MsgSnap",
+                                                                "MsgHeartbeat",
+                                                                "MsgHeartbeatResp",
+                                                                "MsgUnreachable",
+                                                                "MsgSnapStatus",
+                                                                "MsgCheckQuorum",
+                                                                "MsgTransferLeader",
+                                                                "MsgTimeoutNow",
+                                                                "MsgReadIndex",
+                                                                "MsgReadIndexResp",
+                                                                "MsgPreVote",
+                                                                "MsgPreVoteResp",
+                                                                "MsgStorageAppend",
+                                                                "MsgStorageAppendResp",
+                                                                "MsgStorageApply",
+                                                                "MsgStorageApplyResp",
+                                                                "MsgForgetLeader"};
 
 const Snapshot& content(const std::shared_ptr<const Snapshot>& snapshot) {
   static const Snapshot kEmpty;

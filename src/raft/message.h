@@ -1,7 +1,7 @@
 // What members send one another, and what a node sends to its own storage threads.
 //
-// One flat struct, as on the wire: see docs/decisions/raft-message-is-flat.md. Which fields a type uses, and what each
-// means there, is the table below; unused fields are zero.
+// One flat struct, as on the wire: see docs/decisions/raft-message-is-flat.md. Which fields a type
+// uses, and what each means there, is the table below; unused fields are zero.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ inline constexpr bool is_local_target(MemberId id) {
   return id == kLocalAppendThread || id == kLocalApplyThread;
 }
 
-// RAL-02. The numbers are the wire's; a number unknown here may come from a newer member and is ignored.
+// RAL-02. The numbers are the wire's; a number unknown here may come from a newer member and is
+// ignored.
 //
 //   type                  fields beside from, to, term
 //   hup, beat, check_quorum   local only
@@ -35,18 +36,16 @@ inline constexpr bool is_local_target(MemberId id) {
 //   app                   index, log_term = the entry before entries; entries; commit
 //   app_resp              index = last index appended; or reject, index = the refused one, and
 //                         reject_hint, log_term = best guess where the logs agree
-//   vote, pre_vote        index, log_term = the candidate's last entry; context "CampaignTransfer" if asked for
-//   vote_resp, pre_vote_resp  reject
-//   snap                  snapshot
-//   heartbeat             commit, context = how many reads are confirmed by answering (8 bytes, little endian)
-//   heartbeat_resp        context, echoed
-//   unreachable, snap_status, transfer_leader   from = the peer concerned; snap_status: reject = it failed
-//   read_index            entries[0].data = the reader's context
-//   read_index_resp       index = what must be applied before reading; entries[0].data = the context
-//   storage_append        to the append thread: term, vote, commit (all zero if unchanged), entries, snapshot, responses
-//   storage_append_resp   index, log_term = last entry now stable; snapshot
-//   storage_apply         to the apply thread: entries, responses
-//   storage_apply_resp    entries
+//   vote, pre_vote        index, log_term = the candidate's last entry; context "CampaignTransfer"
+//   if asked for vote_resp, pre_vote_resp  reject snap                  snapshot heartbeat commit,
+//   context = how many reads are confirmed by answering (8 bytes, little endian) heartbeat_resp
+//   context, echoed unreachable, snap_status, transfer_leader   from = the peer concerned;
+//   snap_status: reject = it failed read_index            entries[0].data = the reader's context
+//   read_index_resp       index = what must be applied before reading; entries[0].data = the
+//   context storage_append        to the append thread: term, vote, commit (all zero if unchanged),
+//   entries, snapshot, responses storage_append_resp   index, log_term = last entry now stable;
+//   snapshot storage_apply         to the apply thread: entries, responses storage_apply_resp
+//   entries
 enum class MessageType : int32_t {
   hup = 0,
   beat = 1,
@@ -75,7 +74,8 @@ enum class MessageType : int32_t {
 };
 inline constexpr int kMessageTypes = 24;
 
-// Context of a vote request by a member that was told to take over: it is considered in spite of the leader's lease.
+// Context of a vote request by a member that was told to take over: it is considered in spite of
+// the leader's lease.
 inline constexpr std::string_view kCampaignTransfer = "CampaignTransfer";
 
 // "MsgApp" and so on, as etcd's logs and metrics say; "MsgUnknown" for other numbers.
@@ -98,7 +98,8 @@ struct Message {
   MemberId vote;
   Index reject_hint;
   Entries entries;
-  std::shared_ptr<const Snapshot> snapshot;  // immutable, shared with whoever sends it; null = absent
+  std::shared_ptr<const Snapshot>
+      snapshot;  // immutable, shared with whoever sends it; null = absent
   SharedBytes context;
   std::vector<Message> responses;
 

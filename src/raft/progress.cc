@@ -9,9 +9,12 @@ namespace holdfast::raft {
 
 std::string_view name(ProgressState state) {
   switch (state) {
-    case ProgressState::probe: return "StateProbe";
-    case ProgressState::replicate: return "StateReplicate";
-    case ProgressState::snapshot: return "StateSnapshot";
+    case ProgressState::probe:
+      return "StateProbe";
+    case ProgressState::replicate:
+      return "StateReplicate";
+    case ProgressState::snapshot:
+      return "StateSnapshot";
   }
   return "?";
 }
@@ -25,7 +28,8 @@ void Progress::reset_state(ProgressState to) {
 
 void Progress::become_probe() {
   // A snapshot that was sent is taken to have arrived: probe behind it, not behind match.
-  const Index from = std::max(match, state == ProgressState::snapshot ? pending_snapshot : Index(0));
+  const Index from =
+      std::max(match, state == ProgressState::snapshot ? pending_snapshot : Index(0));
   reset_state(ProgressState::probe);
   next = from + 1;
   sent_commit = std::min(sent_commit, next - 1);

@@ -13,16 +13,19 @@
 namespace holdfast::raft {
 
 enum class ProgressState : uint8_t {
-  probe,      // last index unknown: one append per heartbeat, until an answer tells where the logs agree
+  probe,      // last index unknown: one append per heartbeat, until an answer tells where the logs
+              // agree
   replicate,  // appends are pipelined within the inflight window
-  snapshot,   // needs entries that are compacted away: nothing is sent until the snapshot arrived or failed
+  snapshot,  // needs entries that are compacted away: nothing is sent until the snapshot arrived or
+             // failed
 };
 std::string_view name(ProgressState state);  // "StateProbe", ...
 
 struct Progress {
   // The follower's log equals the leader's up to here. Invariant: match < next.
   Index match;
-  // The next entry to send. Entries in (match, next) are on the way. In snapshot: pending_snapshot + 1.
+  // The next entry to send. Entries in (match, next) are on the way. In snapshot: pending_snapshot
+  // + 1.
   Index next;
   // The highest commit index on the way to the follower.
   Index sent_commit;
@@ -45,12 +48,14 @@ struct Progress {
   // An append with so many entries and payload bytes was sent.
   void sent_entries(size_t entries, uint64_t bytes);
   // Would an append that carries `commit` tell the follower anything?
-  bool can_bump_commit(Index commit) const { return commit > sent_commit && sent_commit < next - 1; }
+  bool can_bump_commit(Index commit) const {
+    return commit > sent_commit && sent_commit < next - 1;
+  }
 
   // The follower acknowledged up to `index`. False if that is not news.
   bool maybe_update(Index index);
-  // The follower refused the append behind `rejected`; the logs may agree at `match_hint`. False if the refusal is
-  // stale: an answer to a message that other answers have overtaken.
+  // The follower refused the append behind `rejected`; the logs may agree at `match_hint`. False if
+  // the refusal is stale: an answer to a message that other answers have overtaken.
   bool maybe_decrease_to(Index rejected, Index match_hint);
 
  private:

@@ -18,9 +18,12 @@ std::string quorum_index_text(Index index) {
 
 std::string_view name(VoteResult result) {
   switch (result) {
-    case VoteResult::pending: return "VotePending";
-    case VoteResult::lost: return "VoteLost";
-    case VoteResult::won: return "VoteWon";
+    case VoteResult::pending:
+      return "VotePending";
+    case VoteResult::lost:
+      return "VoteLost";
+    case VoteResult::won:
+      return "VoteWon";
   }
   return "VoteResult(?)";
 }
@@ -108,8 +111,7 @@ std::string MajorityConfig::describe_progress(AckedIndex acked) const {
   for (const Row& row : rows) {
     out += row.known ? std::string(row.bar, 'x') + ">" + std::string(n - row.bar, ' ')
                      : "?" + std::string(n, ' ');
-    fmt::format_to(std::back_inserter(out), " {:>5}    (id={:x})\n", row.index.value,
-                   row.id.value);
+    fmt::format_to(std::back_inserter(out), " {:>5}    (id={:x})\n", row.index.value, row.id.value);
   }
   return out;
 }

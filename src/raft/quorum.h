@@ -1,4 +1,5 @@
-// Sets of voters and what a majority of them, or of two of them (joint consensus, Raft thesis 4.3), agrees on.
+// Sets of voters and what a majority of them, or of two of them (joint consensus, Raft thesis 4.3),
+// agrees on.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@
 
 namespace holdfast::raft {
 
-// What a quorum of no voters has acknowledged: everything. So that the empty half of a joint pair has no say.
+// What a quorum of no voters has acknowledged: everything. So that the empty half of a joint pair
+// has no say.
 inline constexpr Index kInfiniteIndex{std::numeric_limits<uint64_t>::max()};
 
 // "∞" or the number.

@@ -38,10 +38,14 @@ std::string join_hex(const MemberSet& ids) {
 
 std::string_view text(StepResult result) {
   switch (result) {
-    case StepResult::ok: return "";
-    case StepResult::proposal_dropped: return "raft proposal dropped";
-    case StepResult::local_message: return "raft: cannot step raft local message";
-    case StepResult::peer_not_found: return "raft: cannot step as peer not found";
+    case StepResult::ok:
+      return "";
+    case StepResult::proposal_dropped:
+      return "raft proposal dropped";
+    case StepResult::local_message:
+      return "raft: cannot step raft local message";
+    case StepResult::peer_not_found:
+      return "raft: cannot step as peer not found";
   }
   return "?";
 }
@@ -75,7 +79,8 @@ void Raft::load_state(const HardState& state) {
   vote_ = state.vote;
 }
 
-// Votes and acknowledgements of appends, refusals too, wait for everything unstable to be durable; all else goes at once.
+// Votes and acknowledgements of appends, refusals too, wait for everything unstable to be durable;
+// all else goes at once.
 void Raft::send(Message message) {
   if (message.from == kNone) message.from = id_;
   const MessageType type = message.type;
@@ -83,8 +88,7 @@ void Raft::send(Message message) {
                       type == MessageType::pre_vote || type == MessageType::pre_vote_resp;
   if (voting) {
     // The term that is campaigned for, which for pre_vote is not the sender's.
-    if (message.term == Term(0))
-      logger_.panic("term should be set when sending {}", name(type));
+    if (message.term == Term(0)) logger_.panic("term should be set when sending {}", name(type));
   } else {
     if (message.term != Term(0)) {
       logger_.panic("term should not be set when sending {} (was {})", name(type),
@@ -189,7 +193,8 @@ bool Raft::step_higher_term(const Message& m) {
     if (logger_.enabled(LogLevel::info)) {
       const EntryId last = log_.last_id();
       logger_.info(
-          "{:x} [logterm: {}, index: {}, vote: {:x}] ignored {} from {:x} [logterm: {}, index: {}] at term "
+          "{:x} [logterm: {}, index: {}, vote: {:x}] ignored {} from {:x} [logterm: {}, index: {}] "
+          "at term "
           "{}: lease is not expired (remaining ticks: {})",
           id_.value, last.term.value, last.index.value, vote_.value, name(m.type), m.from.value,
           m.log_term.value, m.index.value, term_.value, config_.election_tick - election_elapsed_);
@@ -201,8 +206,8 @@ bool Raft::step_higher_term(const Message& m) {
   if (m.type == MessageType::pre_vote_resp && !m.reject) return true;
   logger_.info("{:x} [term: {}] received a {} message with higher term from {:x} [term: {}]",
                id_.value, term_.value, name(m.type), m.from.value, m.term.value);
-  const bool from_leader = m.type == MessageType::app || m.type == MessageType::heartbeat ||
-                           m.type == MessageType::snap;
+  const bool from_leader =
+      m.type == MessageType::app || m.type == MessageType::heartbeat || m.type == MessageType::snap;
   become_follower(m.term, from_leader ? m.from : kNone);
   return true;
 }
@@ -210,25 +215,28 @@ bool Raft::step_higher_term(const Message& m) {
 void Raft::step_lower_term(const Message& m) {
   const bool from_leader = m.type == MessageType::heartbeat || m.type == MessageType::app;
   if ((config_.check_quorum || config_.pre_vote) && from_leader) {
-    // RAL-06. With check_quorum or pre_vote our higher term may never reach that leader by a vote request, as those are
-    // ignored or do not raise terms; an answer with our term does.
+    // RAL-06. With check_quorum or pre_vote our higher term may never reach that leader by a vote
+    // request, as those are ignored or do not raise terms; an answer with our term does.
     send({.type = MessageType::app_resp, .to = m.from});
   } else if (m.type == MessageType::pre_vote) {
-    // Candidates from before pre-vote was switched on may have high terms and short logs: they need to hear of us.
+    // Candidates from before pre-vote was switched on may have high terms and short logs: they need
+    // to hear of us.
     if (logger_.enabled(LogLevel::info)) {
       const EntryId last = log_.last_id();
       logger_.info(
-          "{:x} [logterm: {}, index: {}, vote: {:x}] rejected {} from {:x} [logterm: {}, index: {}] at term {}",
+          "{:x} [logterm: {}, index: {}, vote: {:x}] rejected {} from {:x} [logterm: {}, index: "
+          "{}] at term {}",
           id_.value, last.term.value, last.index.value, vote_.value, name(m.type), m.from.value,
           m.log_term.value, m.index.value, term_.value);
     }
     send({.type = MessageType::pre_vote_resp, .reject = true, .to = m.from, .term = term_});
   } else if (m.type == MessageType::storage_append_resp) {
-    // The write may have been overtaken by one of a later term: its entries do not count as stable. A snapshot does: it
-    // is committed whatever the term.
+    // The write may have been overtaken by one of a later term: its entries do not count as stable.
+    // A snapshot does: it is committed whatever the term.
     if (m.index != Index(0)) {
-      logger_.info("{:x} [term: {}] ignored entry appends from a {} message with lower term [term: {}]",
-                   id_.value, term_.value, name(m.type), m.term.value);
+      logger_.info(
+          "{:x} [term: {}] ignored entry appends from a {} message with lower term [term: {}]",
+          id_.value, term_.value, name(m.type), m.term.value);
     }
     if (m.snapshot) applied_snapshot(*m.snapshot);
   } else {
@@ -256,10 +264,13 @@ StepResult Raft::dispatch(Message& message) {
       break;
   }
   switch (state_) {
-    case StateType::leader: return step_leader(message);
-    case StateType::follower: return step_follower(message);
+    case StateType::leader:
+      return step_leader(message);
+    case StateType::follower:
+      return step_follower(message);
     case StateType::candidate:
-    case StateType::pre_candidate: return step_candidate(message);
+    case StateType::pre_candidate:
+      return step_candidate(message);
   }
   return StepResult::ok;
 }
@@ -287,8 +298,8 @@ void Raft::applied_to(Index index, uint64_t size) {
   const Index applied = std::max(index, log_.applied());
   log_.applied_to(applied, size);
   if (!tracker_.config.auto_leave || !leader_ || applied < leader_->pending_conf_index) return;
-  // The joint configuration is applied: leave it. Has no payload, so only a transfer under way can have it dropped, and
-  // then the next applied entry brings us here again.
+  // The joint configuration is applied: leave it. Has no payload, so only a transfer under way can
+  // have it dropped, and then the next applied entry brings us here again.
   Message leave;
   leave.type = MessageType::prop;
   leave.entries = {leave_joint_entry()};

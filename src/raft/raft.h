@@ -1,12 +1,15 @@
-// The consensus core of one member: a state machine that takes messages and ticks, and collects messages to send and a
-// log to store. No I/O, no clock, no thread. Raft paper sections 5 to 7, thesis chapters 3, 4, 6 and 9; behaviour,
-// message for message and log line for log line, of etcd-io/raft v3.7.0 (parity RAL-*).
+// The consensus core of one member: a state machine that takes messages and ticks, and collects
+// messages to send and a log to store. No I/O, no clock, no thread. Raft paper sections 5 to 7,
+// thesis chapters 3, 4, 6 and 9; behaviour, message for message and log line for log line, of
+// etcd-io/raft v3.7.0 (parity RAL-*).
 //
-// RawNode (raw_node.h) is the way to use it: this class decides, RawNode turns the decisions into Readys.
+// RawNode (raw_node.h) is the way to use it: this class decides, RawNode turns the decisions into
+// Readys.
 //
-// The parts, by the state they own: log.h and unstable.h (the log), tracker.h (configuration and progress), read_only.h
-// (reads under way), LeaderState below (what only a leader has). The code is split the same way: raft.cc (roles and
-// steps common to all), election.cc, leader.cc, follower.cc, reconfigure.cc.
+// The parts, by the state they own: log.h and unstable.h (the log), tracker.h (configuration and
+// progress), read_only.h (reads under way), LeaderState below (what only a leader has). The code is
+// split the same way: raft.cc (roles and steps common to all), election.cc, leader.cc, follower.cc,
+// reconfigure.cc.
 #pragma once
 
 #include <cstdint>
@@ -28,23 +31,26 @@
 namespace holdfast::raft {
 
 // What a step that did nothing useful says about the message.
-enum class [[nodiscard]] StepResult : uint8_t {
-  ok,
-  proposal_dropped,  // no leader, transfer under way, too much uncommitted, removed: the proposer should fail fast
-  local_message,     // a local message type came from another member
-  peer_not_found,    // an answer from nobody in the configuration
+enum class [[nodiscard]] StepResult : uint8_t{
+    ok,
+    proposal_dropped,  // no leader, transfer under way, too much uncommitted, removed: the proposer
+                       // should fail fast
+    local_message,     // a local message type came from another member
+    peer_not_found,    // an answer from nobody in the configuration
 };
 // etcd's text: "raft proposal dropped", ...
 std::string_view text(StepResult result);
 
-// A new leader holds reads until its first commit; beyond this many, further ones are dropped, and readers ask again.
+// A new leader holds reads until its first commit; beyond this many, further ones are dropped, and
+// readers ask again.
 inline constexpr size_t kMaxPendingReads = 1 << 16;
 
 // What only a leader has; exists while a node leads.
 struct LeaderState {
   int heartbeat_elapsed = 0;
   MemberId transferee;  // of the leadership transfer under way (thesis 3.10)
-  // At least the index of the last conf change in the log; another one may be proposed once this is applied.
+  // At least the index of the last conf change in the log; another one may be proposed once this is
+  // applied.
   Index pending_conf_index;
   // Payload of entries appended and not yet applied; an estimate that may be too low.
   uint64_t uncommitted_size = 0;
@@ -82,8 +88,9 @@ class Raft {
   void set_randomized_election_timeout(int ticks) { randomized_election_timeout_ = ticks; }
   void become_follower(Term term, MemberId lead);
 
-  // What is to go out with the next Ready. `now` may go at once; `after_append` only when everything that is unstable
-  // now is durable (votes and acknowledgements rest on it; Raft thesis 3.8), and may be addressed to this node itself.
+  // What is to go out with the next Ready. `now` may go at once; `after_append` only when
+  // everything that is unstable now is durable (votes and acknowledgements rest on it; Raft
+  // thesis 3.8), and may be addressed to this node itself.
   struct Outbox {
     std::vector<Message> now;
     std::vector<Message> after_append;
@@ -188,7 +195,8 @@ class Raft {
   Random random_;
 
   std::optional<LeaderState> leader_;
-  // Reads that came before this leader's first commit. They outlive a loss of leadership, as etcd's do.
+  // Reads that came before this leader's first commit. They outlive a loss of leadership, as etcd's
+  // do.
   std::vector<Message> pending_reads_;
   Outbox outbox_;
 };

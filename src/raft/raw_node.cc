@@ -156,14 +156,15 @@ bool RawNode::needs_append(const Ready& ready) const {
          !raft_.outbox().after_append.empty();
 }
 
-// Not only when the Ready has entries: an earlier response may have been ignored because of a new term, and then a later
-// one must say that those entries are stable.
+// Not only when the Ready has entries: an earlier response may have been ignored because of a new
+// term, and then a later one must say that those entries are stable.
 bool RawNode::needs_append_response(const Ready& ready) const {
   return raft_.log().has_unstable() || ready.snapshot;
 }
 
-// Carries the term: if it has changed when the write is done, writes of the later term may be replacing the same entries,
-// and the response does not count. The index and term are those of the end of the log, which all writes so far make up.
+// Carries the term: if it has changed when the write is done, writes of the later term may be
+// replacing the same entries, and the response does not count. The index and term are those of the
+// end of the log, which all writes so far make up.
 Message RawNode::append_response(const Ready& ready) const {
   Message message;
   message.type = MessageType::storage_append_resp;
@@ -206,7 +207,8 @@ void RawNode::add_storage_messages(Ready& ready) {
     }
     append.snapshot = ready.snapshot;
     append.responses = std::move(raft_.outbox().after_append);
-    // Last: while the entries are still unstable, a leader's own acknowledgement finds their terms there.
+    // Last: while the entries are still unstable, a leader's own acknowledgement finds their terms
+    // there.
     if (needs_append_response(ready)) append.responses.push_back(append_response(ready));
     ready.messages.push_back(std::move(append));
   }
@@ -221,8 +223,8 @@ void RawNode::add_storage_messages(Ready& ready) {
   }
 }
 
-// Messages are sent after the Ready is stored, so those that wait for it can simply go along; those to this node are
-// stepped by advance().
+// Messages are sent after the Ready is stored, so those that wait for it can simply go along; those
+// to this node are stepped by advance().
 void RawNode::split_messages_after_append(Ready& ready) {
   CHECK(steps_on_advance_.empty(), "two accepted Ready structs without call to Advance");
   for (Message& message : raft_.outbox().after_append) {
@@ -240,8 +242,8 @@ void RawNode::accept(const Ready& ready) {
   Log& log = raft_.log();
   log.accept_unstable();
   if (!ready.committed_entries.empty()) {
-    log.accept_applying(ready.committed_entries.back().index,
-                        encoded_size(ready.committed_entries), apply_unstable());
+    log.accept_applying(ready.committed_entries.back().index, encoded_size(ready.committed_entries),
+                        apply_unstable());
   }
 }
 

@@ -3,8 +3,9 @@
 //   propose / step / tick / read_index ...
 //   if (node.has_ready()) { Ready ready = node.ready(); ...carry it out...; node.advance(); }
 //
-// With Config::async_storage_writes there is no advance(): the responses in MsgStorageAppend and MsgStorageApply are
-// stepped (or sent, if addressed to others) when the write is done. See ready.h.
+// With Config::async_storage_writes there is no advance(): the responses in MsgStorageAppend and
+// MsgStorageApply are stepped (or sent, if addressed to others) when the write is done. See
+// ready.h.
 #pragma once
 
 #include <cstdint>
@@ -33,11 +34,13 @@ struct Peer {
 
 class RawNode {
  public:
-  // Config::validate() must be ok; a log or ConfState in Storage that contradicts itself ends the process.
+  // Config::validate() must be ok; a log or ConfState in Storage that contradicts itself ends the
+  // process.
   explicit RawNode(const Config& config);
 
-  // A new cluster: the first entries are one conf change a founder, in the order given, committed by fiat; every
-  // founder makes the same ones for itself (RAL-15). Errors: no peers, or the log is not empty.
+  // A new cluster: the first entries are one conf change a founder, in the order given, committed
+  // by fiat; every founder makes the same ones for itself (RAL-15). Errors: no peers, or the log is
+  // not empty.
   absl::Status bootstrap(const std::vector<Peer>& peers);
 
   void tick() { raft_.tick(); }
@@ -47,19 +50,26 @@ class RawNode {
   StepResult step(Message message);
 
   StepResult propose(SharedBytes data);
-  // Several proposals as one message: appended together or not at all. Only type and data count. Not empty.
+  // Several proposals as one message: appended together or not at all. Only type and data count.
+  // Not empty.
   StepResult propose(Entries entries);
   StepResult propose_conf_change(const ConfChange& change);
   StepResult propose_conf_change(const ConfChangeV2& change);
 
-  // To be called when a conf change entry is applied, unless the caller refuses the change. The new configuration, for
-  // the next snapshot. A change that is not allowed ends the process.
-  ConfState apply_conf_change(const ConfChange& change) { return raft_.apply_conf_change(as_v2(change)); }
-  ConfState apply_conf_change(const ConfChangeV2& change) { return raft_.apply_conf_change(change); }
+  // To be called when a conf change entry is applied, unless the caller refuses the change. The new
+  // configuration, for the next snapshot. A change that is not allowed ends the process.
+  ConfState apply_conf_change(const ConfChange& change) {
+    return raft_.apply_conf_change(as_v2(change));
+  }
+  ConfState apply_conf_change(const ConfChangeV2& change) {
+    return raft_.apply_conf_change(change);
+  }
 
-  // Asks for a ReadState with this context. May be lost (no leader, lost messages): ask again after a while.
+  // Asks for a ReadState with this context. May be lost (no leader, lost messages): ask again after
+  // a while.
   void read_index(SharedBytes context);
-  // Moves leadership to a voter that is or gets up to date; given up after an election timeout (RAL-10).
+  // Moves leadership to a voter that is or gets up to date; given up after an election timeout
+  // (RAL-10).
   void transfer_leader(MemberId to);
   // A follower forgets its leader, so that it may vote for another at once.
   StepResult forget_leader();
@@ -86,7 +96,8 @@ class RawNode {
   Index applied() const { return raft_.log().applied(); }
   const Raft& raft() const { return raft_; }
 
-  // Fixes the current election timeout until the next change of role: for harnesses that count ticks.
+  // Fixes the current election timeout until the next change of role: for harnesses that count
+  // ticks.
   void set_randomized_election_timeout(int ticks) { raft_.set_randomized_election_timeout(ticks); }
 
  private:
@@ -105,7 +116,8 @@ class RawNode {
   std::vector<Message> steps_on_advance_;
 };
 
-// True if the change from `previous` to `now`, with so many new entries, must be synced to disk (RAL-16).
+// True if the change from `previous` to `now`, with so many new entries, must be synced to disk
+// (RAL-16).
 bool must_sync(const HardState& now, const HardState& previous, size_t entries);
 
 }  // namespace holdfast::raft

@@ -13,7 +13,8 @@ bool ReadOnly::add_request(Index commit, Message request) {
 }
 
 void ReadOnly::receive_ack(MemberId from, std::string_view context) {
-  // 3.4 to 3.6 put the request's own context here; they echo ours as it is, so any other size is not ours.
+  // 3.4 to 3.6 put the request's own context here; they echo ours as it is, so any other size is
+  // not ours.
   if (context.size() != sizeof(uint64_t)) return;
   const uint64_t position = wire::read_le64(context.data());
   const auto at =

@@ -1,5 +1,6 @@
-// Reads that wait for a quorum to confirm the leader (Raft thesis 6.4). Requests are numbered in the order they came;
-// a heartbeat carries the number of the last one, and its echo confirms all up to it.
+// Reads that wait for a quorum to confirm the leader (Raft thesis 6.4). Requests are numbered in
+// the order they came; a heartbeat carries the number of the last one, and its echo confirms all up
+// to it.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 
 namespace holdfast::raft {
 
-// A deposed leader collects reads until check_quorum notices; beyond this many, further ones are dropped, and readers
-// ask again. Far above what batching readers have open at once.
+// A deposed leader collects reads until check_quorum notices; beyond this many, further ones are
+// dropped, and readers ask again. Far above what batching readers have open at once.
 inline constexpr size_t kMaxUnconfirmedReads = 1 << 16;
 
 class ReadOnly {

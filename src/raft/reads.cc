@@ -39,7 +39,8 @@ void Raft::start_read(Message message) {
 void Raft::release_pending_reads() {
   if (pending_reads_.empty()) return;
   if (!committed_in_current_term()) {
-    logger_.error("pending MsgReadIndex should be released only after first commit in current term");
+    logger_.error(
+        "pending MsgReadIndex should be released only after first commit in current term");
     return;
   }
   std::vector<Message> reads;

@@ -32,14 +32,16 @@ struct ReadState {
   bool operator==(const ReadState&) const = default;
 };
 
-// Without async_storage_writes, in this order: store hard_state, entries and snapshot (durably if must_sync); send
-// messages; apply snapshot, then committed_entries; advance().
+// Without async_storage_writes, in this order: store hard_state, entries and snapshot (durably if
+// must_sync); send messages; apply snapshot, then committed_entries; advance().
 //
-// With async_storage_writes: send each message to where it is addressed, at any time. hard_state, entries, snapshot and
-// committed_entries are then for information; the messages to kLocalAppendThread and kLocalApplyThread carry them.
-// A MsgStorageAppend must be durable before its responses are delivered; one without responses need not be synced.
+// With async_storage_writes: send each message to where it is addressed, at any time. hard_state,
+// entries, snapshot and committed_entries are then for information; the messages to
+// kLocalAppendThread and kLocalApplyThread carry them. A MsgStorageAppend must be durable before
+// its responses are delivered; one without responses need not be synced.
 //
-// A MsgSnap among the messages must be answered by report_snapshot(), or replication to that member stands still.
+// A MsgSnap among the messages must be answered by report_snapshot(), or replication to that member
+// stands still.
 struct Ready {
   std::optional<SoftState> soft_state;  // absent: unchanged
   std::optional<HardState> hard_state;  // absent: unchanged

@@ -1,4 +1,5 @@
-// Taking over a new configuration (Raft thesis chapter 4). It takes effect when its entry is applied.
+// Taking over a new configuration (Raft thesis chapter 4). It takes effect when its entry is
+// applied.
 #include "raft/confchange.h"
 #include "raft/describe.h"
 #include "raft/raft.h"
@@ -11,7 +12,8 @@ void Raft::adopt(const ConfState& state) {
   absl::StatusOr<Configuration> restored =
       restore_configuration(tracker_, log_.last_index(), state);
   if (!restored.ok()) {
-    logger_.panic("unable to restore config {}: {}", describe(state), std::string(restored.status().message()));
+    logger_.panic("unable to restore config {}: {}", describe(state),
+                  std::string(restored.status().message()));
   }
   const ConfState now = switch_to(*std::move(restored));
   if (!equivalent(state, now)) {
@@ -43,7 +45,8 @@ ConfState Raft::switch_to(Configuration configuration) {
   is_learner_ = self != nullptr && self->is_learner;
 
   if ((self == nullptr || is_learner_) && state_ == StateType::leader) {
-    // A leader that is no voter any more goes on serving the others until somebody else leads, unless told otherwise.
+    // A leader that is no voter any more goes on serving the others until somebody else leads,
+    // unless told otherwise.
     if (config_.step_down_on_removal) become_follower(term_, kNone);
     return members;
   }

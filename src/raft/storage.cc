@@ -18,11 +18,14 @@ constexpr size_t kLeastEntriesInBlock = 64;
 
 std::string_view text(StorageError error) {
   switch (error) {
-    case StorageError::compacted: return "requested index is unavailable due to compaction";
-    case StorageError::unavailable: return "requested entry at index is unavailable";
+    case StorageError::compacted:
+      return "requested index is unavailable due to compaction";
+    case StorageError::unavailable:
+      return "requested entry at index is unavailable";
     case StorageError::snapshot_out_of_date:
       return "requested index is older than the existing snapshot";
-    case StorageError::snapshot_temporarily_unavailable: return "snapshot is temporarily unavailable";
+    case StorageError::snapshot_temporarily_unavailable:
+      return "snapshot is temporarily unavailable";
   }
   return "unknown storage error";
 }
@@ -105,12 +108,11 @@ bool MemoryStorage::apply_snapshot(Snapshot snapshot) {
 
 void MemoryStorage::append(const Entries& entries) {
   if (entries.empty() || entries.back().index <= compacted_index_) return;
-  const size_t skip = entries.front().index > compacted_index_
-                          ? 0
-                          : compacted_index_ + 1 - entries.front().index;
+  const size_t skip =
+      entries.front().index > compacted_index_ ? 0 : compacted_index_ + 1 - entries.front().index;
   const Index first = entries[skip].index;
-  CHECK(first <= last_index() + 1, "missing log entry [last: {}, append at: {}]", last_index().value,
-        first.value);
+  CHECK(first <= last_index() + 1, "missing log entry [last: {}, append at: {}]",
+        last_index().value, first.value);
   if (first <= last_index()) truncate_from(first);
   for (size_t i = skip; i < entries.size(); ++i) push(entries[i]);
 }

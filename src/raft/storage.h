@@ -1,4 +1,5 @@
-// What raft reads of its stable log. Writing is the caller's: it does what a Ready or MsgStorageAppend says.
+// What raft reads of its stable log. Writing is the caller's: it does what a Ready or
+// MsgStorageAppend says.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,8 @@ namespace holdfast::raft {
 
 inline constexpr uint64_t kNoLimit = std::numeric_limits<uint64_t>::max();
 
-// Ordinary outcomes that raft acts on. A storage that cannot read what it holds must end the process instead: raft
-// cannot go on without its log.
+// Ordinary outcomes that raft acts on. A storage that cannot read what it holds must end the
+// process instead: raft cannot go on without its log.
 enum class StorageError : uint8_t {
   compacted,                         // the index lies before the first entry
   unavailable,                       // the index lies behind the last entry
@@ -31,8 +32,8 @@ std::string_view text(StorageError error);
 template <class T>
 class [[nodiscard]] StorageResult {
  public:
-  StorageResult(T value) : outcome_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  StorageResult(StorageError error) : outcome_(error) {}        // NOLINT(google-explicit-constructor)
+  StorageResult(T value) : outcome_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  StorageResult(StorageError error) : outcome_(error) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return outcome_.index() == 0; }
   const T& operator*() const {
@@ -52,8 +53,9 @@ class [[nodiscard]] StorageResult {
   std::variant<T, StorageError> outcome_;
 };
 
-// All calls come from the thread that owns the node, inside its methods. An entry counts as stable, and must be visible
-// here, no later than its MsgStorageAppendResp (or advance()) is handed to the node; entries may be visible earlier.
+// All calls come from the thread that owns the node, inside its methods. An entry counts as stable,
+// and must be visible here, no later than its MsgStorageAppendResp (or advance()) is handed to the
+// node; entries may be visible earlier.
 class Storage {
  public:
   struct InitialState {
@@ -64,11 +66,11 @@ class Storage {
   virtual ~Storage() = default;
 
   virtual InitialState initial_state() const = 0;
-  // Entries [low, high): as many from the front as fit in max_size bytes of encoding (encoded_size in codec.h), but at
-  // least one. Errors: compacted, unavailable.
+  // Entries [low, high): as many from the front as fit in max_size bytes of encoding (encoded_size
+  // in codec.h), but at least one. Errors: compacted, unavailable.
   virtual StorageResult<Entries> entries(Index low, Index high, uint64_t max_size) const = 0;
-  // For index in [first_index() - 1, last_index()]: the term just before the first entry is kept for matching.
-  // Errors: compacted, unavailable.
+  // For index in [first_index() - 1, last_index()]: the term just before the first entry is kept
+  // for matching. Errors: compacted, unavailable.
   virtual StorageResult<Term> term(Index index) const = 0;
   // The first entry that may still be read; last_index() + 1 if there is none.
   virtual Index first_index() const = 0;
@@ -77,8 +79,8 @@ class Storage {
   virtual StorageResult<std::shared_ptr<const Snapshot>> snapshot() const = 0;
 };
 
-// A log in memory, in front of the write-ahead log. Not thread-safe. Compaction costs nothing per entry that stays:
-// entries live in blocks, and blocks are dropped whole.
+// A log in memory, in front of the write-ahead log. Not thread-safe. Compaction costs nothing per
+// entry that stays: entries live in blocks, and blocks are dropped whole.
 class MemoryStorage : public Storage {
  public:
   MemoryStorage();
@@ -92,27 +94,30 @@ class MemoryStorage : public Storage {
 
   void set_hard_state(const HardState& state) { hard_state_ = state; }
 
-  // Replaces everything by the snapshot. False (and no change) if it is not newer than the one held.
+  // Replaces everything by the snapshot. False (and no change) if it is not newer than the one
+  // held.
   [[nodiscard]] bool apply_snapshot(Snapshot snapshot);
 
-  // Appends, replacing entries at and behind entries[0].index. What lies before first_index() is left out; a gap behind
-  // last_index() ends the process.
+  // Appends, replacing entries at and behind entries[0].index. What lies before first_index() is
+  // left out; a gap behind last_index() ends the process.
   void append(const Entries& entries);
 
   // Makes the snapshot at `index`, an entry held. conf_state null: that of the last snapshot.
   // Errors: snapshot_out_of_date.
-  StorageResult<std::shared_ptr<const Snapshot>> create_snapshot(Index index, const ConfState* conf_state,
+  StorageResult<std::shared_ptr<const Snapshot>> create_snapshot(Index index,
+                                                                 const ConfState* conf_state,
                                                                  SharedBytes data);
 
-  // Drops the entries up to and including `index`, which must be applied and held. Errors: false if already compacted.
+  // Drops the entries up to and including `index`, which must be applied and held. Errors: false if
+  // already compacted.
   [[nodiscard]] bool compact(Index index);
 
  private:
   struct Block {
     EntryBlock entries;
-    Index first;          // log index of entries[0]
-    uint64_t bytes = 0;   // payload held
-    size_t used = 0;      // entries that belong to the log; the block may hold more after a truncation
+    Index first;         // log index of entries[0]
+    uint64_t bytes = 0;  // payload held
+    size_t used = 0;  // entries that belong to the log; the block may hold more after a truncation
   };
 
   size_t block_of(Index index) const;

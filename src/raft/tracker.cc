@@ -42,8 +42,8 @@ bool ProgressTracker::quorum_active() const {
 }
 
 std::optional<bool> ProgressTracker::vote_of(MemberId id) const {
-  const auto at =
-      std::find_if(votes_.begin(), votes_.end(), [id](const Vote& vote) { return vote.from == id; });
+  const auto at = std::find_if(votes_.begin(), votes_.end(),
+                               [id](const Vote& vote) { return vote.from == id; });
   return at == votes_.end() ? std::nullopt : std::optional<bool>(at->granted);
 }
 

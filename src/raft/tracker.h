@@ -12,8 +12,8 @@
 
 namespace holdfast::raft {
 
-// Who votes and who only listens. Invariants: a learner is in no half of `voters`; learners_next are voters of the
-// outgoing half that become learners when the joint configuration is left.
+// Who votes and who only listens. Invariants: a learner is in no half of `voters`; learners_next
+// are voters of the outgoing half that become learners when the joint configuration is left.
 struct TrackerConfig {
   JointConfig voters;
   bool auto_leave = false;  // joint, and raft itself leaves it once it is applied

@@ -1,5 +1,6 @@
-// The plain data of raft: what is written to the log, sent in messages and stored in snapshots. Field for field the
-// meaning of raftpb in etcd-io/raft v3.7.0 (raftpb/raft.proto); the wire codec is in codec.h.
+// The plain data of raft: what is written to the log, sent in messages and stored in snapshots.
+// Field for field the meaning of raftpb in etcd-io/raft v3.7.0 (raftpb/raft.proto); the wire codec
+// is in codec.h.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +58,12 @@ struct Snapshot {
   bool operator==(const Snapshot&) const = default;
 };
 
-enum class ConfChangeType : uint8_t { add_node = 0, remove_node = 1, update_node = 2, add_learner_node = 3 };
+enum class ConfChangeType : uint8_t {
+  add_node = 0,
+  remove_node = 1,
+  update_node = 2,
+  add_learner_node = 3
+};
 
 // The single-step form, the only one that etcd proposes (RAL-13).
 struct ConfChange {

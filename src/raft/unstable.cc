@@ -51,8 +51,9 @@ void Unstable::stable_to(EntryId id) {
   }
   if (*ours != id.term) {
     // The entries were replaced while they were being written.
-    logger_.info("entry at (index,term)=({},{}) mismatched with entry at ({},{}) in unstable log; ignoring",
-                 id.index.value, id.term.value, id.index.value, ours->value);
+    logger_.info(
+        "entry at (index,term)=({},{}) mismatched with entry at ({},{}) in unstable log; ignoring",
+        id.index.value, id.term.value, id.index.value, ours->value);
     return;
   }
   front_ += id.index + 1 - offset_;
@@ -92,7 +93,8 @@ void Unstable::truncate_and_append(const Entries& entries) {
     reserve(entries.size());
   } else {
     logger_.info("truncate the unstable entries before index {}", first.value);
-    // Views of the entries that go may be in use: keep their block as it is, and go on in another one.
+    // Views of the entries that go may be in use: keep their block as it is, and go on in another
+    // one.
     const Entries kept = slice(offset_, first);
     clear();
     reserve(kept.size() + entries.size());
@@ -105,7 +107,8 @@ void Unstable::truncate_and_append(const Entries& entries) {
 void Unstable::append_proposals(const Entries& entries, Term term, Index first) {
   CHECK(empty() || first == offset_ + size());
   if (empty() && first != offset_) {
-    // The log ends in Storage before our offset: cannot be, as offset_ is where the log ends when nothing is unstable.
+    // The log ends in Storage before our offset: cannot be, as offset_ is where the log ends when
+    // nothing is unstable.
     logger_.panic("append at {} behind a log that ends before {}", first.value, offset_.value);
   }
   reserve(entries.size());
@@ -120,14 +123,14 @@ Entries Unstable::slice(Index low, Index high) const {
   if (low > high) logger_.panic("invalid unstable.slice {} > {}", low.value, high.value);
   const Index upper = offset_ + size();
   if (low < offset_ || high > upper) {
-    logger_.panic("unstable.slice[{},{}) out of bound [{},{}]", low.value, high.value, offset_.value,
-                  upper.value);
+    logger_.panic("unstable.slice[{},{}) out of bound [{},{}]", low.value, high.value,
+                  offset_.value, upper.value);
   }
   return block_.view(front_ + (low - offset_), front_ + (high - offset_));
 }
 
-// Makes room for `more` entries behind the present ones. Moves them to a block of their own if there is not enough, so
-// that the cost of moving is shared by the entries that come.
+// Makes room for `more` entries behind the present ones. Moves them to a block of their own if
+// there is not enough, so that the cost of moving is shared by the entries that come.
 void Unstable::reserve(size_t more) {
   if (more > 0 && block_.size() + more <= block_.capacity()) return;
   const size_t live = size();

@@ -1,4 +1,5 @@
-// The end of the log that is not yet in Storage: entries and perhaps a snapshot, some of them on their way to disk.
+// The end of the log that is not yet in Storage: entries and perhaps a snapshot, some of them on
+// their way to disk.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,8 @@ struct EntryId {
   bool operator==(const EntryId&) const = default;
 };
 
-// Position i of the log is here for i in [offset(), offset() + size()). offset() may lie before the end of Storage: then
-// the next write replaces what Storage holds from there.
+// Position i of the log is here for i in [offset(), offset() + size()). offset() may lie before the
+// end of Storage: then the next write replaces what Storage holds from there.
 class Unstable {
  public:
   Unstable(Index offset, Logger& logger)
@@ -38,7 +39,9 @@ class Unstable {
   bool has_next_entries() const { return size() > offset_in_progress_ - offset_; }
   Entries next_entries() const;
   // Null if there is none, or it is being written.
-  std::shared_ptr<const Snapshot> next_snapshot() const { return snapshot_in_progress_ ? nullptr : snapshot_; }  // shared with its sender
+  std::shared_ptr<const Snapshot> next_snapshot() const {
+    return snapshot_in_progress_ ? nullptr : snapshot_;
+  }  // shared with its sender
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
   // What next_entries() and next_snapshot() returned is now being written.
@@ -51,7 +54,8 @@ class Unstable {
   void restore(std::shared_ptr<const Snapshot> snapshot);
   // Appends entries; those at or behind the first one's index are replaced.
   void truncate_and_append(const Entries& entries);
-  // A leader's append: as above at the end of the log, with term and consecutive indexes given to the entries.
+  // A leader's append: as above at the end of the log, with term and consecutive indexes given to
+  // the entries.
   void append_proposals(const Entries& entries, Term term, Index first);
 
   // Entries [low, high), all of which must be here.

@@ -1,5 +1,5 @@
-// What members send one another, and what stands in logs and snapshots: any bytes are either refused or understood, and
-// what is understood survives being written and read again.
+// What members send one another, and what stands in logs and snapshots: any bytes are either
+// refused or understood, and what is understood survives being written and read again.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

@@ -1,8 +1,10 @@
 // Raft nodes in memory with a network that can be cut, and invariants checked after every step.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -162,7 +164,8 @@ class Cluster {
 
   void deliver(Message m) {
     const size_t to = m.to.value;
-    if (!nodes_.contains(to) || cut_.contains({m.from.value, to}) || ignored_.contains(m.type)) return;
+    if (!nodes_.contains(to) || cut_.contains({m.from.value, to}) || ignored_.contains(m.type))
+      return;
     (void)at(to).raw->step(std::move(m));
     check(to);
   }
@@ -227,5 +230,33 @@ class Cluster {
   std::set<MessageType> ignored_;
   ClusterInvariants cluster_;
 };
+
+using Strings = std::vector<std::string>;
+
+inline Message message(MessageType type, uint64_t from, uint64_t to, Term term) {
+  Message m;
+  m.type = type;
+  m.from = MemberId(from);
+  m.to = MemberId(to);
+  m.term = term;
+  return m;
+}
+
+inline std::vector<Message> of_type(const std::vector<Message>& messages, MessageType type) {
+  std::vector<Message> found;
+  std::copy_if(messages.begin(), messages.end(), std::back_inserter(found),
+               [type](const Message& m) { return m.type == type; });
+  return found;
+}
+
+inline Cluster::Tune check_quorum() {
+  return [](Config& config) { config.check_quorum = true; };
+}
+inline Cluster::Tune pre_vote() {
+  return [](Config& config) {
+    config.check_quorum = true;
+    config.pre_vote = true;
+  };
+}
 
 }  // namespace holdfast::raft

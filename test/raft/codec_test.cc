@@ -48,9 +48,8 @@ TEST(Codec, WritesWhatEtcdWrites) {
   EXPECT_EQ(encoded(kMembers), unhex("0801080208ac02100418011802180520052801"));
   EXPECT_EQ(encoded(snapshot()),
             unhex("0a04736e617012190a130801080208ac02100418011802180520052801100b1802"));
-  EXPECT_EQ(encoded(ConfChange{.node_id = MemberId(0x8e9e05c52164694d),
-                               .context = SharedBytes("ctx"),
-                               .id = 77}),
+  EXPECT_EQ(encoded(ConfChange{
+                .node_id = MemberId(0x8e9e05c52164694d), .context = SharedBytes("ctx"), .id = 77}),
             unhex("084d100018cdd2918bd2b881cf8e012203637478"));
   EXPECT_EQ(encoded(ConfChangeV2{.transition = ConfChangeTransition::joint_explicit,
                                  .changes = {{ConfChangeType::add_learner_node, MemberId(4)},
@@ -71,8 +70,8 @@ std::vector<Golden> golden_messages() {
   app.index = Index(299);
   app.commit = Index(298);
   app.entries = {kEntry, Entry{.term = Term(5), .index = Index(301)}};
-  all.push_back({app,
-                 "0803100218012005280330ab023a0c100318ac02220568656c6c6f3a05100518ad0240aa02"});
+  all.push_back(
+      {app, "0803100218012005280330ab023a0c100318ac02220568656c6c6f3a05100518ad0240aa02"});
   Message refusal = message(MessageType::app_resp, 2, 1, 5);
   refusal.log_term = Term(2);
   refusal.index = Index(299);
@@ -98,8 +97,7 @@ std::vector<Golden> golden_messages() {
   append.commit = Index(8);
   append.responses.push_back(message(MessageType::app_resp, 1, 1, 6));
   append.responses[0].index = Index(9);
-  all.push_back({append,
-                 "081310ffffffffffffffffff011801200640086801720a08041001180120063009"});
+  all.push_back({append, "081310ffffffffffffffffff011801200640086801720a08041001180120063009"});
   return all;
 }
 
@@ -114,8 +112,8 @@ TEST(Codec, MessagesAreThoseOfEtcd) {
 
 // 3.4 to 3.6 write all numbers, zero or not, and an empty snapshot with every message.
 TEST(Codec, ReadsTheMessagesOfOlderMembers) {
-  const absl::StatusOr<Message> read = decode_message(
-      unhex("08081002180120062800300040084a0a12080a02280010001800500058006800"));
+  const absl::StatusOr<Message> read =
+      decode_message(unhex("08081002180120062800300040084a0a12080a02280010001800500058006800"));
   ASSERT_TRUE(read.ok());
   Message heartbeat = message(MessageType::heartbeat, 1, 2, 6);
   heartbeat.commit = Index(8);
@@ -130,7 +128,9 @@ TEST(Codec, ReadsTheMessagesOfOlderMembers) {
 }
 
 TEST(Codec, PackedIdsAndUnknownFieldsAreUnderstood) {
-  const absl::StatusOr<ConfState> state = decode_conf_state(unhex("0a03010203" "7a0161"));
+  const absl::StatusOr<ConfState> state =
+      decode_conf_state(unhex("0a03010203"
+                              "7a0161"));
   ASSERT_TRUE(state.ok());
   EXPECT_EQ(state->voters, (std::vector<MemberId>{MemberId(1), MemberId(2), MemberId(3)}));
   // A message type that does not exist yet.
@@ -217,10 +217,12 @@ TEST(Codec, MutilatedMessagesAreRefusedOrUnderstoodButNeverHarmful) {
 }
 
 TEST(Codec, RefusesWhatItCannotMean) {
-  EXPECT_FALSE(decode_entry(unhex("0809")).ok());               // entry type 9
-  EXPECT_FALSE(decode_conf_change(unhex("1009")).ok());         // conf change type 9
-  EXPECT_FALSE(decode_message(unhex("3a05")).ok());             // ends before its entry
-  EXPECT_FALSE(decode_message(unhex("72047202" "7200")).ok());  // responses to responses
+  EXPECT_FALSE(decode_entry(unhex("0809")).ok());        // entry type 9
+  EXPECT_FALSE(decode_conf_change(unhex("1009")).ok());  // conf change type 9
+  EXPECT_FALSE(decode_message(unhex("3a05")).ok());      // ends before its entry
+  EXPECT_FALSE(decode_message(unhex("72047202"
+                                    "7200"))
+                   .ok());  // responses to responses
   EXPECT_FALSE(decode_hard_state(unhex("08")).ok());
 }
 

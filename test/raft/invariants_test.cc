@@ -13,8 +13,8 @@ struct Made {
   Made(uint64_t id, uint64_t term, uint64_t vote, uint64_t committed, std::vector<uint64_t> terms,
        std::string_view data = "x", uint64_t applied = 0) {
     Snapshot snapshot;
-    snapshot.metadata = {
-        ConfState{.voters = {MemberId(1), MemberId(2), MemberId(3)}}, Index(1), Term(1)};
+    snapshot.metadata = {ConfState{.voters = {MemberId(1), MemberId(2), MemberId(3)}}, Index(1),
+                         Term(1)};
     EXPECT_TRUE(storage.apply_snapshot(snapshot));
     Index index(2);
     for (uint64_t t : terms) {
@@ -100,7 +100,8 @@ TEST(Invariants, SeeTwoLeadersAndLostEntriesOfALeader) {
 
 TEST(Invariants, SeeStatesThatCannotBe) {
   // The last entry is of a term that the member has not reached.
-  EXPECT_THAT(message(Invariants().check(Made(1, 2, 0, 1, {3}).raft())), HasSubstr("future term 3"));
+  EXPECT_THAT(message(Invariants().check(Made(1, 2, 0, 1, {3}).raft())),
+              HasSubstr("future term 3"));
 }
 
 TEST(Invariants, ARestartMayForgetCommitAndApplied) {

@@ -1,4 +1,5 @@
-// The log in its parts: shared runs of entries, memory storage, the unstable end, and the whole. Each against a vector.
+// The log in its parts: shared runs of entries, memory storage, the unstable end, and the whole.
+// Each against a vector.
 #include "raft/log.h"
 
 #include <string>
@@ -27,9 +28,7 @@ struct Taken {
   Entries view;
   std::vector<Entry> copy;
   explicit Taken(Entries entries) : view(std::move(entries)), copy(view.begin(), view.end()) {}
-  bool unchanged() const {
-    return std::equal(view.begin(), view.end(), copy.begin(), copy.end());
-  }
+  bool unchanged() const { return std::equal(view.begin(), view.end(), copy.begin(), copy.end()); }
 };
 
 TEST(MemoryStorage, HoldsWhatAVectorWouldHold) {
@@ -112,7 +111,8 @@ TEST(MemoryStorage, SnapshotsOnlyMoveForward) {
   ASSERT_TRUE(made.ok());
   EXPECT_EQ((*made)->metadata.term, Term(2));
   EXPECT_EQ(storage.initial_state().conf_state, members);
-  EXPECT_TRUE(storage.create_snapshot(Index(3), nullptr, {}).is(StorageError::snapshot_out_of_date));
+  EXPECT_TRUE(
+      storage.create_snapshot(Index(3), nullptr, {}).is(StorageError::snapshot_out_of_date));
   EXPECT_EQ(storage.first_index(), Index(1));
   Snapshot old;
   old.metadata.index = Index(2);
@@ -142,8 +142,7 @@ TEST(Unstable, HoldsWhatAVectorWouldHold) {
           const uint64_t n = random.below(10) + 1;
           std::vector<Entry> proposals(n, Entry{.data = SharedBytes("p")});
           unstable.append_proposals(proposals, Term(term), Index(offset + model.size()));
-          for (uint64_t i = 0; i < n; ++i)
-            model.push_back(entry(offset + model.size(), term, "p"));
+          for (uint64_t i = 0; i < n; ++i) model.push_back(entry(offset + model.size(), term, "p"));
           break;
         }
         case 1: {

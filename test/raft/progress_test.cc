@@ -111,16 +111,16 @@ TEST(Progress, StaleRefusalsChangeNothing) {
     bool changed;
     uint64_t next_after;
   };
-  for (const Case& c : std::initializer_list<Case>{
-           {ProgressState::replicate, 5, 10, 5, 5, false, 10},
-           {ProgressState::replicate, 5, 10, 4, 4, false, 10},
-           {ProgressState::replicate, 5, 10, 9, 9, true, 6},
-           {ProgressState::probe, 0, 0 + 1, 0, 0, true, 1},
-           {ProgressState::probe, 0, 10, 5, 5, false, 10},
-           {ProgressState::probe, 0, 10, 9, 9, true, 9},
-           {ProgressState::probe, 0, 10, 9, 2, true, 3},
-           {ProgressState::probe, 0, 10, 9, 0, true, 1},
-           {ProgressState::probe, 6, 10, 9, 2, true, 7}}) {
+  for (const Case& c :
+       std::initializer_list<Case>{{ProgressState::replicate, 5, 10, 5, 5, false, 10},
+                                   {ProgressState::replicate, 5, 10, 4, 4, false, 10},
+                                   {ProgressState::replicate, 5, 10, 9, 9, true, 6},
+                                   {ProgressState::probe, 0, 0 + 1, 0, 0, true, 1},
+                                   {ProgressState::probe, 0, 10, 5, 5, false, 10},
+                                   {ProgressState::probe, 0, 10, 9, 9, true, 9},
+                                   {ProgressState::probe, 0, 10, 9, 2, true, 3},
+                                   {ProgressState::probe, 0, 10, 9, 0, true, 1},
+                                   {ProgressState::probe, 6, 10, 9, 2, true, 7}}) {
     Progress progress = fresh(c.match, c.next, c.state);
     EXPECT_EQ(progress.maybe_decrease_to(Index(c.rejected), Index(c.hint)), c.changed);
     EXPECT_EQ(progress.next, Index(c.next_after));

@@ -83,7 +83,8 @@ TEST(Quorum, VoteIsDecidedWhenTheMissingVotesCannotChangeIt) {
       return votes.contains(id) ? std::optional<bool>(votes.at(id)) : std::nullopt;
     });
     const std::set<bool> possible = outcomes(config, votes);
-    // A joint vote may be called pending when only one half could still be lost by votes the other half needs.
+    // A joint vote may be called pending when only one half could still be lost by votes the other
+    // half needs.
     if (result == VoteResult::won) {
       ASSERT_EQ(possible, std::set<bool>{true});
     } else if (result == VoteResult::lost) {

@@ -1,6 +1,7 @@
-// Clusters under random trouble: messages lost, doubled and out of order, slow disks, crashes that lose what was not
-// written, snapshots and compaction, members coming and going. After every step the invariants must hold; when the
-// trouble ends, everybody must get to the same state. The same seed gives the same run.
+// Clusters under random trouble: messages lost, doubled and out of order, slow disks, crashes that
+// lose what was not written, snapshots and compaction, members coming and going. After every step
+// the invariants must hold; when the trouble ends, everybody must get to the same state. The same
+// seed gives the same run.
 #include <deque>
 #include <map>
 #include <memory>
@@ -64,8 +65,7 @@ class RandomCluster {
       members_.push_back(std::make_unique<Member>());
       Member& member = *members_.back();
       if (i < kFounders) {
-        for (uint64_t id = 1; id <= kFounders; ++id)
-          member.machine.members.voters.emplace_back(id);
+        for (uint64_t id = 1; id <= kFounders; ++id) member.machine.members.voters.emplace_back(id);
         EXPECT_TRUE(member.disk.apply_snapshot(member.machine.snapshot(Term(1))));
         member.disk.set_hard_state({Term(1), kNone, Index(1)});
         member.durable_commit = Index(1);
@@ -200,13 +200,26 @@ class RandomCluster {
     RawNode& node = *members_[i]->node;
     const MemberId other = id_of(random_.below(kMembers));
     switch (random_.below(20)) {
-      case 0: node.transfer_leader(other); break;
-      case 1: (void)node.forget_leader(); break;
-      case 2: (void)node.campaign(); break;
-      case 3: node.report_unreachable(other); break;
-      case 4: node.report_snapshot(other, SnapshotStatus::failed); break;
-      case 5: node.read_index(SharedBytes("read")); break;
-      default: break;
+      case 0:
+        node.transfer_leader(other);
+        break;
+      case 1:
+        (void)node.forget_leader();
+        break;
+      case 2:
+        (void)node.campaign();
+        break;
+      case 3:
+        node.report_unreachable(other);
+        break;
+      case 4:
+        node.report_snapshot(other, SnapshotStatus::failed);
+        break;
+      case 5:
+        node.read_index(SharedBytes("read"));
+        break;
+      default:
+        break;
     }
   }
 
@@ -223,8 +236,8 @@ class RandomCluster {
     (void)members_[i]->node->propose_conf_change(change);
   }
 
-  // A snapshot may not be ahead of the commit index that the disk knows: a restart would find a log that begins behind
-  // what it believes to be committed.
+  // A snapshot may not be ahead of the commit index that the disk knows: a restart would find a log
+  // that begins behind what it believes to be committed.
   void compact(size_t i) {
     Member& member = *members_[i];
     const Index at = member.machine.applied;
@@ -263,8 +276,8 @@ class RandomCluster {
       check(i);
     }
     for (; pieces > 0 && !failed_; --pieces) {
-      const bool append = !member.append_work.empty() &&
-                          (member.apply_work.empty() || random_.chance(1, 2));
+      const bool append =
+          !member.append_work.empty() && (member.apply_work.empty() || random_.chance(1, 2));
       std::deque<Message>& queue = append ? member.append_work : member.apply_work;
       if (queue.empty()) return;
       Message m = std::move(queue.front());
@@ -313,14 +326,16 @@ class RandomCluster {
     }
   }
 
-  // As etcd does: a change that is not allowed when it is applied has no effect. All members see it the same way.
+  // As etcd does: a change that is not allowed when it is applied has no effect. All members see it
+  // the same way.
   static ConfState change_if_allowed(Member& member, const ConfChangeV2& change) {
     const Raft& raft = member.node->raft();
     const Changer changer(raft.tracker(), raft.log().last_index());
     const JointEntry entry = joint_entry(change);
-    const auto next = leaves_joint(change)         ? changer.leave_joint()
-                      : entry == JointEntry::none ? changer.simple(change.changes)
-                                                  : changer.enter_joint(Changer::AutoLeave::no, change.changes);
+    const auto next = leaves_joint(change) ? changer.leave_joint()
+                      : entry == JointEntry::none
+                          ? changer.simple(change.changes)
+                          : changer.enter_joint(Changer::AutoLeave::no, change.changes);
     return next.ok() ? member.node->apply_conf_change(change) : conf_state(raft.tracker().config);
   }
 
@@ -328,8 +343,9 @@ class RandomCluster {
     if (network_.empty()) return;
     const size_t at = random_.chance(2, 3) ? 0 : random_.below(network_.size());
     Message m = network_[at];
-    if (!random_.chance(1, 20)) network_.erase(network_.begin() + static_cast<long>(at));  // or again
-    if (random_.chance(1, 10)) return;  // lost
+    if (!random_.chance(1, 20))
+      network_.erase(network_.begin() + static_cast<long>(at));  // or again
+    if (random_.chance(1, 10)) return;                           // lost
     deliver(std::move(m));
     // A queue that only grows would leave every message out of date.
     if (network_.size() > 200) network_.erase(network_.begin(), network_.begin() + 50);
@@ -390,7 +406,8 @@ class RandomCluster {
 
   Random random_;
   SilentLogger logger_;
-  // The same for all: a member without it that has a high term and a short log could be stuck among others with it.
+  // The same for all: a member without it that has a high term and a short log could be stuck among
+  // others with it.
   const bool check_quorum_;
   std::vector<Settings> settings_;
   std::vector<std::unique_ptr<Member>> members_;

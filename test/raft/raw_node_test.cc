@@ -1,4 +1,5 @@
-// Readys: what is asked for, in which order, and when it counts as done. Without and with asynchronous storage writes.
+// Readys: what is asked for, in which order, and when it counts as done. Without and with
+// asynchronous storage writes.
 #include "raft/raw_node.h"
 
 #include <algorithm>
@@ -117,7 +118,8 @@ TEST(RawNode, CommittedEntriesComeInPages) {
   s.start_with_voters({MemberId(1)});
   std::vector<Entry> entries;
   for (uint64_t i = 2; i < 12; ++i)
-    entries.push_back({.term = Term(1), .index = Index(i), .data = SharedBytes(std::string(1000, 'a'))});
+    entries.push_back(
+        {.term = Term(1), .index = Index(i), .data = SharedBytes(std::string(1000, 'a'))});
   s.storage.append(entries);
   s.storage.set_hard_state({Term(1), kNone, Index(11)});
   s.node.emplace(s.config);
@@ -155,10 +157,11 @@ TEST(RawNode, SaysHowItIs) {
   cluster.elect(1);
   cluster.put(1, "a");
   const Status status = cluster[1].status();
-  EXPECT_EQ(to_json(status),
-            R"({"id":"1","term":2,"vote":"1","commit":3,"lead":"1","raftState":"StateLeader","applied":3,)"
-            R"("progress":{"1":{"match":3,"next":4,"state":"StateReplicate"},)"
-            R"("2":{"match":3,"next":4,"state":"StateReplicate"}},"leadtransferee":"0"})");
+  EXPECT_EQ(
+      to_json(status),
+      R"({"id":"1","term":2,"vote":"1","commit":3,"lead":"1","raftState":"StateLeader","applied":3,)"
+      R"("progress":{"1":{"match":3,"next":4,"state":"StateReplicate"},)"
+      R"("2":{"match":3,"next":4,"state":"StateReplicate"}},"leadtransferee":"0"})");
   EXPECT_TRUE(cluster[2].status().progress.empty());
   size_t seen = 0;
   cluster[1].visit_progress([&seen](MemberId id, const Progress&) { EXPECT_EQ(id.value, ++seen); });
@@ -235,7 +238,8 @@ TEST(AsyncStorage, AResponseOfAnEarlierTermLeavesEntriesUnstable) {
   const Message second = append(3, 2, "new");
   finish(s, first);
   EXPECT_EQ(s.node->raft().log().unstable().size(), 1u);
-  EXPECT_TRUE(s.logger.has("ignored entry appends from a MsgStorageAppendResp message with lower term"));
+  EXPECT_TRUE(
+      s.logger.has("ignored entry appends from a MsgStorageAppendResp message with lower term"));
   finish(s, second);
   EXPECT_TRUE(s.node->raft().log().unstable().empty());
   EXPECT_EQ((*s.storage.entries(Index(2), Index(3), kNoLimit))[0].data, SharedBytes("new"));
@@ -275,7 +279,8 @@ TEST(Describe, ReadStatesAndConfChanges) {
   EXPECT_EQ(describe(ready), "Ready MustSync=false:\nReadStates [{7 [97 98]} {8 []}]\n");
   EXPECT_EQ(describe(ConfChangeV2{.changes = {{ConfChangeType::add_node, MemberId(4)}},
                                   .context = SharedBytes("c")}),
-            "transition:ConfChangeTransitionAuto changes:{type:ConfChangeAddNode node_id:4} context:\"c\"");
+            "transition:ConfChangeTransitionAuto changes:{type:ConfChangeAddNode node_id:4} "
+            "context:\"c\"");
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
-// Whole files, byte for byte: etcd's own where they are at hand, and ours in test/raft/transcripts. (RAL-01 to RAL-16)
+// Whole files, byte for byte: etcd's own where they are at hand, and ours in test/raft/transcripts.
+// (RAL-01 to RAL-16)
+#include "raft-transcript/transcript.h"
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -8,7 +11,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "raft-transcript/transcript.h"
 
 namespace holdfast::transcript {
 namespace {
@@ -40,7 +42,8 @@ TEST(Transcripts, OfEtcdComeOutByteForByte) {
   const fs::path folder = named != nullptr ? named : "../shared/raft-transcripts";
   const std::vector<fs::path> files = files_below(folder);
   if (files.empty())
-    GTEST_SKIP() << "no transcripts in " << folder << "; set HOLDFAST_RAFT_TRANSCRIPTS to where they are";
+    GTEST_SKIP() << "no transcripts in " << folder
+                 << "; set HOLDFAST_RAFT_TRANSCRIPTS to where they are";
   for (const fs::path& file : files) check(file);
 }
 
