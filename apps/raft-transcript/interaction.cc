@@ -111,7 +111,7 @@ absl::Status Interaction::apply(Node& node, const raft::Entries& entries) {
       const absl::StatusOr<raft::ConfChangeV2> change = raft::conf_change_of(entry);
       if (!change.ok()) return change.status();
       update = change->context;
-      after.metadata.conf_state = node.raw.apply_conf_change(*change);
+      after.metadata.conf_state = node.raw.apply_conf_change(*change, entry.index);
     }
     after.metadata.index = entry.index;
     after.metadata.term = entry.term;

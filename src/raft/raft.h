@@ -64,7 +64,8 @@ class Raft {
   // Hands in a message from another member, from the node's own storage threads, or from itself.
   StepResult step(Message message);
   void tick();
-  ConfState apply_conf_change(const ConfChangeV2& change);
+  // See RawNode.
+  ConfState apply_conf_change(const ConfChangeV2& change, Index at);
 
   MemberId id() const { return id_; }
   Term term() const { return term_; }
@@ -190,6 +191,8 @@ class Raft {
   MemberId lead_;
   bool is_learner_ = false;
   ProgressTracker tracker_;
+  // Of the last snapshot restored: its configuration contains all changes up to here.
+  Index configured_by_snapshot_;
   int election_elapsed_ = 0;
   int randomized_election_timeout_ = 0;
   Random random_;

@@ -34,7 +34,8 @@ absl::Status RawNode::bootstrap(const std::vector<Peer>& peers) {
   raft_.log().append(Entries(std::move(entries)));
   raft_.log().set_committed(Index(peers.size()));
   // Applied here so that the founders may campaign at once, and once more when the entries are.
-  for (const Peer& peer : peers) raft_.apply_conf_change(as_v2(ConfChange{.node_id = peer.id}));
+  for (size_t i = 0; i < peers.size(); ++i)
+    raft_.apply_conf_change(as_v2(ConfChange{.node_id = peers[i].id}), Index(i + 1));
   return absl::OkStatus();
 }
 

@@ -58,11 +58,13 @@ class RawNode {
 
   // To be called when a conf change entry is applied, unless the caller refuses the change. The new
   // configuration, for the next snapshot. A change that is not allowed ends the process.
-  ConfState apply_conf_change(const ConfChange& change) {
-    return raft_.apply_conf_change(as_v2(change));
+  // `at`: the index of the entry. Changes that a snapshot taken over meanwhile already contains
+  // are ignored: with asynchronous writes, apply may still be at work on entries before it.
+  ConfState apply_conf_change(const ConfChange& change, Index at) {
+    return raft_.apply_conf_change(as_v2(change), at);
   }
-  ConfState apply_conf_change(const ConfChangeV2& change) {
-    return raft_.apply_conf_change(change);
+  ConfState apply_conf_change(const ConfChangeV2& change, Index at) {
+    return raft_.apply_conf_change(change, at);
   }
 
   // Asks for a ReadState with this context. May be lost (no leader, lost messages): ask again after

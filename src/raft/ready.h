@@ -42,6 +42,12 @@ struct ReadState {
 //
 // A MsgSnap among the messages must be answered by report_snapshot(), or replication to that member
 // stands still.
+// A snapshot in a MsgStorageAppend may overtake MsgStorageApply messages given out before: entries
+// at or below the state machine's index are then to be skipped, and reported as applied all the
+// same.
+//
+// The log must not be compacted beyond the commit index that is stored: a restart would find a log
+// that begins behind what it believes to be committed, and end the process.
 struct Ready {
   std::optional<SoftState> soft_state;  // absent: unchanged
   std::optional<HardState> hard_state;  // absent: unchanged

@@ -109,8 +109,8 @@ void ApplyOwner::apply_conf_change(const raft::Entry& entry) {
   CHECK(change.ok(), "entry {}: {}", entry.index.value, message(change.status()));
   apply::ConfChangeOutcome outcome = parts_.machine.apply_conf_change(*change, should_apply);
   if (outcome.tell_raft)
-    parts_.raft.executor().post([raft = &parts_.raft, change = outcome.for_raft] {
-      raft->apply_conf_change(change);
+    parts_.raft.executor().post([raft = &parts_.raft, change = outcome.for_raft, at = entry.index] {
+      raft->apply_conf_change(change, at);
     });
   tell_peers(outcome);
   auto result = std::make_unique<apply::Result>();

@@ -140,8 +140,8 @@ void RaftOwner::report_snapshot(MemberId id, raft::SnapshotStatus status) {
   schedule_ready();
 }
 
-void RaftOwner::apply_conf_change(const raft::ConfChange& change) {
-  conf_state_ = node_.apply_conf_change(change);
+void RaftOwner::apply_conf_change(const raft::ConfChange& change, Index entry) {
+  conf_state_ = node_.apply_conf_change(change, entry);
   bool learner = false;
   for (MemberId id : conf_state_.learners) learner = learner || id == node_.id();
   board_.set_is_learner(learner);

@@ -79,7 +79,7 @@ class RaftOwner : public ReadIndexRequester {
   void on_append_done(raft::Message order);
   // Steps the responses, and forgets what is applied and old enough.
   void on_apply_done(std::vector<raft::Message> responses);
-  void apply_conf_change(const raft::ConfChange& change);
+  void apply_conf_change(const raft::ConfChange& change, Index entry);
   void transfer_leader(MemberId to);
   void campaign();
   void request_read_index(uint64_t request_id) override;

@@ -220,7 +220,7 @@ class Cluster {
     }
     const auto change = conf_change_of(entry);
     ASSERT_TRUE(change.ok());
-    node.members = node.raw->apply_conf_change(*change);
+    node.members = node.raw->apply_conf_change(*change, entry.index);
   }
 
   Tune tune_;

@@ -245,6 +245,27 @@ TEST(AsyncStorage, AResponseOfAnEarlierTermLeavesEntriesUnstable) {
   EXPECT_EQ((*s.storage.entries(Index(2), Index(3), kNoLimit))[0].data, SharedBytes("new"));
 }
 
+TEST(AsyncStorage, ChangesThatASnapshotContainsAreNotMadeAgain) {
+  Single s(async());
+  s.start_with_voters({MemberId(1), MemberId(2)});
+  Snapshot snapshot;
+  snapshot.metadata = {ConfState{.voters = {MemberId(1), MemberId(2), MemberId(3)}}, Index(9),
+                       Term(2)};
+  Message m;
+  m.type = MessageType::snap;
+  m.from = MemberId(2);
+  m.to = MemberId(1);
+  m.term = Term(2);
+  m.snapshot = std::make_shared<Snapshot>(snapshot);
+  EXPECT_EQ(s.node->step(m), StepResult::ok);
+  // Apply is still at work on what was committed before.
+  const ConfChange old{.type = ConfChangeType::remove_node, .node_id = MemberId(3)};
+  EXPECT_EQ(s.node->apply_conf_change(old, Index(8)), snapshot.metadata.conf_state);
+  EXPECT_EQ(s.node->apply_conf_change(old, Index(9)), snapshot.metadata.conf_state);
+  EXPECT_EQ(s.node->apply_conf_change(old, Index(10)).voters,
+            (std::vector<MemberId>{MemberId(1), MemberId(2)}));
+}
+
 TEST(Config, SaysWhatIsWrong) {
   const auto text = [](const Cluster::Tune& tune) {
     Single s(tune);
