@@ -154,25 +154,29 @@ void Connection::receive(std::string_view bytes) {
     receive_plain(bytes);
     return;
   }
-  bool was_established = tls_->established();
+  // The handshake may end in one read and the first data come in the next, or both in one: whoever gets the data must
+  // find out who sent it.
   auto plain = [&](std::string_view piece) {
-    if (!was_established) {
-      was_established = true;
-      thread_.cancel(std::exchange(timer_, 0));
-      auto peer = std::make_shared<PeerInfo>(*peer_);
-      tls_->describe_peer(*peer);
-      peer_ = std::move(peer);
-    }
+    identify_peer();
     receive_plain(piece);
   };
   auto outcome = tls_->feed(bytes, thread_.scratch().decrypted.get(), IoThread::Scratch::kBytes, plain);
-  if (tls_->established() && !lingering_) thread_.cancel(std::exchange(timer_, 0));
+  if (tls_->established()) identify_peer();
   if (outcome == TlsFilter::Outcome::failed) {
     count_refused();
     failed_ = true;
   } else if (outcome == TlsFilter::Outcome::closed) {
     input_ended();
   }
+}
+
+// Once, when the TLS handshake is done; its time limit ends with it.
+void Connection::identify_peer() {
+  if (peer_->tls) return;
+  thread_.cancel(std::exchange(timer_, 0));
+  auto peer = std::make_shared<PeerInfo>(*peer_);
+  tls_->describe_peer(*peer);
+  peer_ = std::move(peer);
 }
 
 void Connection::receive_plain(std::string_view bytes) {

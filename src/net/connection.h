@@ -88,6 +88,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   void start_reading();
   void on_readable();
   void receive(std::string_view bytes);
+  void identify_peer();
   void receive_plain(std::string_view bytes);
   void input_ended();
   // False when the connection was closed.
