@@ -67,6 +67,34 @@ void raise_descriptor_limit() {
   }
 }
 
+os::ZapLoggerOptions log_options(const config::Config& config) {
+  return {.level = config.resolved.log_level,
+          .encoding = config.resolved.log_format == config::LogFormat::json
+                          ? os::LogEncoding::json
+                          : os::LogEncoding::console};
+}
+
+void log_notices(const config::Outcome& outcome, Logger& log) {
+  for (const config::Notice& notice : outcome.notices)
+    if (log.enabled(notice.level))
+      log.write(notice.level, notice.message, notice.fields, __FILE__, __LINE__);
+}
+
+// Says why before it leaves: a refused flag is among the notices. On stderr, whatever the settings: those that name
+// another place may be what is wrong.
+int leave(const config::Outcome& outcome) {
+  if (!outcome.notices.empty()) {
+    os::SystemClock clock;
+    std::vector<std::unique_ptr<os::LogOutput>> outputs;
+    outputs.push_back(os::log_to_descriptor(STDERR_FILENO));
+    os::ZapLogger log(outcome.log_settings_valid ? log_options(outcome.config)
+                                                 : os::ZapLoggerOptions{},
+                      std::move(outputs), clock);
+    log_notices(outcome, log);
+  }
+  return outcome.exit_code;
+}
+
 int serve(const config::Outcome& outcome, const sigset_t& signals) {
   os::SystemClock clock;
   auto outputs = open_log(outcome.config, clock);
@@ -74,13 +102,8 @@ int serve(const config::Outcome& outcome, const sigset_t& signals) {
     std::fprintf(stderr, "holdfast: %s\n", std::string(message(outputs.status())).c_str());
     return EXIT_FAILURE;
   }
-  os::ZapLogger log({.level = outcome.config.resolved.log_level,
-                     .encoding = outcome.config.resolved.log_format == config::LogFormat::json
-                                     ? os::LogEncoding::json
-                                     : os::LogEncoding::console},
-                    *std::move(outputs), clock);
-  for (const config::Notice& notice : outcome.notices)
-    if (log.enabled(notice.level)) log.write(notice.level, notice.message, notice.fields, __FILE__, __LINE__);
+  os::ZapLogger log(log_options(outcome.config), *std::move(outputs), clock);
+  log_notices(outcome, log);
   os::ProcessExit process(log, [&log] { log.flush(); });
   RunningServer server(outcome.config, clock, log, process);
   if (absl::Status status = server.start(); !status.ok()) {
@@ -129,7 +152,7 @@ int main(int argc, char** argv) {
       config::read_configuration(std::vector<std::string>(argv + 1, argv + argc), surroundings);
   std::fputs(outcome.to_stdout.c_str(), stdout);
   std::fputs(outcome.to_stderr.c_str(), stderr);
-  if (outcome.next == config::Outcome::Next::leave) return outcome.exit_code;
+  if (outcome.next == config::Outcome::Next::leave) return app::leave(outcome);
   app::raise_descriptor_limit();
   return app::serve(outcome, signals);
 }
