@@ -20,6 +20,7 @@
 #include "server/publisher.h"
 #include "server/purger.h"
 #include "server/raft_log.h"
+#include "server/snapshot_receiver.h"
 #include "server/snapshot_saver.h"
 #include "server/storage_version.h"
 #include "wal/snap_file.h"
@@ -350,6 +351,17 @@ const MemberInfo& Member::info() const { return parts_->view; }
 RequestDoor& Member::door() { return *parts_->door; }
 RequestIdGenerator& Member::request_ids() { return parts_->ids; }
 void Member::receive(raft::Message message) { parts_->raft->post_message(std::move(message)); }
+
+absl::Status Member::receive_snapshot(raft::Message message, const std::string& received_path) {
+  Parts& p = *parts_;
+  if (absl::Status s = place_received_database(p.world.files, p.config.snap_dir(), received_path,
+                                               message.snapshot ? message.snapshot->metadata.index
+                                                                : Index(0));
+      !s.ok())
+    return s;
+  receive(std::move(message));
+  return absl::OkStatus();
+}
 
 void Member::report_unreachable(MemberId id) {
   parts_->executors.raft.post([raft = parts_->raft.get(), id] { raft->report_unreachable(id); });

@@ -80,6 +80,11 @@ class Member {
 
   // From the other members. Any thread.
   void receive(raft::Message message);
+  // A MsgSnap whose body lies in `received_path`: a file in snap_dir() named tmp* (those are removed at the next start),
+  // complete and synced. Takes the file over: gives it its place ({index:016x}.snap.db), durably, then hands the message
+  // to raft. Waits for the disk: call it where the file was written. After an error raft has not seen the message and
+  // the file is gone.
+  absl::Status receive_snapshot(raft::Message message, const std::string& received_path);
   void report_unreachable(MemberId id);
   void report_snapshot(MemberId id, raft::SnapshotStatus status);
   // For harnesses, on the raft executor: the node itself, to be looked at.

@@ -2,7 +2,8 @@
 // simulator over its network. What is sent may be lost, repeated or reordered; a message that certainly was not sent is
 // reported through PeerReports, so that raft stops counting on it.
 //
-// send() is called by the raft owner and by the log writer, the rest by the apply owner; none of them waits.
+// send() is called by the raft owner and by the log writer, send_snapshot() by any executor of the member, the rest by
+// the apply owner; none of them waits.
 #pragma once
 
 #include <string>
@@ -11,6 +12,7 @@
 #include "base/types.h"
 #include "env/clock.h"
 #include "raft/message.h"
+#include "server/snapshot_transfer.h"
 
 namespace holdfast::server {
 
@@ -18,7 +20,12 @@ class Peers {
  public:
   virtual ~Peers() = default;
 
+  // No MsgSnap among them.
   virtual void send(std::vector<raft::Message> messages) = 0;
+  // To message.to. Ends with exactly one Member::report_snapshot() (after a failure also report_unreachable()), and the
+  // body destroyed; also when the peer is unknown, is removed meanwhile, or the transport stops. At most
+  // kSnapshotsInFlightMax are under way at once.
+  virtual void send_snapshot(OutgoingSnapshot snapshot) = 0;
 
   virtual void add(MemberId id, const std::vector<std::string>& urls) = 0;
   virtual void remove(MemberId id) = 0;
@@ -32,6 +39,7 @@ class Peers {
 class NoPeers : public Peers {
  public:
   void send(std::vector<raft::Message>) override {}
+  void send_snapshot(OutgoingSnapshot) override {}
   void add(MemberId, const std::vector<std::string>&) override {}
   void remove(MemberId) override {}
   void update(MemberId, const std::vector<std::string>&) override {}

@@ -1,0 +1,31 @@
+#include "server/snapshot_receiver.h"
+
+#include "base/errors.h"
+#include "wal/snap_file.h"
+
+namespace holdfast::server {
+
+namespace {
+
+absl::Status place(env::FileSystem& files, const std::string& snap_dir,
+                   const std::string& received_path, Index index) {
+  if (index == Index(0))
+    return make_status(absl::StatusCode::kInvalidArgument, "received a snapshot without an index");
+  const std::string target = snap_dir + "/" + wal::database_file_name(index);
+  auto present = files.exists(target);
+  if (!present.ok()) return present.status();
+  if (*present) return files.remove(received_path);
+  if (absl::Status s = files.rename(received_path, target); !s.ok()) return s;
+  return files.sync_directory(snap_dir);
+}
+
+}  // namespace
+
+absl::Status place_received_database(env::FileSystem& files, const std::string& snap_dir,
+                                     const std::string& received_path, Index index) {
+  absl::Status placed = place(files, snap_dir, received_path, index);
+  if (!placed.ok()) (void)files.remove(received_path);
+  return placed;
+}
+
+}  // namespace holdfast::server
