@@ -177,7 +177,7 @@ bool LmdbReader::get(Bucket bucket, std::string_view key, std::string_view& valu
 }
 
 void LmdbReader::scan(Bucket bucket, std::string_view from, std::string_view to, Visitor visit) {
-  std::map<std::string, std::string_view, std::less<>> long_entries;
+  std::map<std::string_view, std::string_view> long_entries;
   if (bucket != Bucket::key)
     require(long_all(txn_, env_->long_keys(), bucket, long_entries), "scan");
   auto other = long_entries.lower_bound(from);

@@ -108,7 +108,7 @@ int long_erase(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key) {
 }
 
 int long_all(MDB_txn* txn, MDB_dbi dbi, Bucket bucket,
-             std::map<std::string, std::string_view, std::less<>>& entries) {
+             std::map<std::string_view, std::string_view>& entries) {
   MDB_stat stat;
   if (int rc = mdb_stat(txn, dbi, &stat); rc != 0 || stat.ms_entries == 0) return rc;
   MDB_cursor* cursor = nullptr;

@@ -16,8 +16,8 @@ int long_get(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
 int long_put(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key,
              std::string_view value);
 int long_erase(MDB_txn* txn, MDB_dbi dbi, Bucket bucket, std::string_view key);
-// All of a bucket's, by key.
+// All of a bucket's, by key; views into the file.
 int long_all(MDB_txn* txn, MDB_dbi dbi, Bucket bucket,
-             std::map<std::string, std::string_view, std::less<>>& entries);
+             std::map<std::string_view, std::string_view>& entries);
 
 }  // namespace holdfast::backend
