@@ -172,6 +172,17 @@ void Backend::defragment(std::function<void(absl::Status)> done) {
   core_->submit(std::move(work));
 }
 
+absl::StatusOr<std::unique_ptr<Engine>> Backend::make_successor() {
+  return core_->engine().make_successor();
+}
+
+void Backend::hand_over(Engine& successor, UniqueFunction<void(absl::Status)> done) {
+  BackendCore::Work work;
+  work.successor = &successor;
+  work.handed_over = std::move(done);
+  core_->submit(std::move(work));
+}
+
 uint32_t Backend::hash() { return core_->hash(); }
 int64_t Backend::size() const { return core_->size.load(std::memory_order_relaxed); }
 int64_t Backend::size_in_use() const { return core_->size_in_use.load(std::memory_order_relaxed); }

@@ -178,6 +178,13 @@ class Backend {
   // committer.
   void defragment(std::function<void(absl::Status)> done);
 
+  // For going over to another state: see Engine. hand_over() lets `successor` take the engine's
+  // place, after the batches sealed so far; `done` runs on the committer, with Unavailable if this
+  // backend was closed before. Readers of this backend go on; what is put here from then on is
+  // lost with the process.
+  absl::StatusOr<std::unique_ptr<Engine>> make_successor();
+  void hand_over(Engine& successor, UniqueFunction<void(absl::Status)> done);
+
   // CRC-32C over names, keys and values of all buckets but meta's term, consistent_index and
   // storageVersion (MNT-06). Of the committed state: force_commit first.
   uint32_t hash();

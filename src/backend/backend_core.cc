@@ -95,7 +95,9 @@ void BackendCore::run_one() {
     });
   }
   if (work.defragmented) run_defragmentation(work.defragmented);
+  if (work.successor != nullptr) hand_over(work);
   if (work.close == Work::Close::yes) {
+    closed_ = true;
     for (ReaderSlot& slot : slots_) {
       CHECK(!slot.busy.load(), "a view is open while the backend closes");
       slot.reader.reset();
@@ -129,6 +131,12 @@ void BackendCore::run_defragmentation(const std::function<void(absl::Status)>& d
   defragment_seconds_.observe(seconds(environment_.committer.now() - begin));
   publish_sizes();
   done(std::move(status));
+}
+
+void BackendCore::hand_over(Work& work) {
+  absl::Status status = closed_ ? absl::UnavailableError("the backend is closed")
+                                : work.successor->take_place_of(*engine_);
+  work.handed_over(std::move(status));
 }
 
 void BackendCore::publish_sizes() {

@@ -39,6 +39,8 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
     std::shared_ptr<const Batch> batch;
     std::unique_ptr<SideBatch> side;
     std::function<void(absl::Status)> defragmented;
+    Engine* successor = nullptr;
+    UniqueFunction<void(absl::Status)> handed_over;
     std::vector<Task> done;
     enum class Close : uint8_t { no, yes } close = Close::no;
   };
@@ -69,6 +71,7 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
  private:
   friend class Backend;
   void run_one();
+  void hand_over(Work& work);
   void write(absl::FunctionRef<void(Engine::Writer&)> fill);
   void run_defragmentation(const std::function<void(absl::Status)>& done);
   void drop_batch(const std::shared_ptr<const Batch>& batch);
@@ -77,6 +80,7 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
 
   const BackendEnvironment environment_;
   const std::unique_ptr<Engine> engine_;
+  bool closed_ = false;  // committer
   env::Histogram& commit_seconds_;
   env::Histogram& write_seconds_;
   env::Histogram& defragment_seconds_;

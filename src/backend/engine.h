@@ -9,6 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "backend/bucket.h"
 
 namespace holdfast::backend {
@@ -62,6 +63,20 @@ class Engine {
   virtual void expect_scan() = 0;
   // Thread-safe. Gives memory that caches the file back to the kernel, after a walk over all of it.
   virtual void release_pages() = 0;
+
+  // An empty engine beside this one, to be filled with a state that replaces this one's (a
+  // snapshot's, an imported file's). Its commits are atomic but not durable: a crash leaves nothing
+  // of it. There may be one at a time; what is left of an earlier one goes. Any thread; this engine
+  // outlives it, unless take_place_of() was called.
+  virtual absl::StatusOr<std::unique_ptr<Engine>> make_successor() = 0;
+  // Of a successor: makes everything durable, so that the next call costs little. Its commit owner.
+  virtual absl::Status sync() = 0;
+  // Of a successor, after sync(): from now on its state is what a restart finds, instead of
+  // `predecessor`'s, atomically and durably; its own commits are durable too. The predecessor's
+  // readers go on, and its commits go where nobody finds them. Commit owner of both. After an error
+  // the predecessor is still in its place.
+  virtual absl::Status take_place_of(Engine& predecessor) = 0;
+
   // Ends the use of the file; no reader may be between begin() and end(). Commit owner only.
   virtual void close() = 0;
 };

@@ -21,6 +21,7 @@ namespace {
 constexpr std::string_view kLockSuffix = "-lock";
 constexpr std::string_view kGuardSuffix = ".guard";
 constexpr std::string_view kDefragmentSuffix = ".defrag";
+constexpr std::string_view kSuccessorSuffix = ".successor";
 
 std::string parent_of(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -80,7 +81,7 @@ class LmdbWriter : public Engine::Writer {
 class LmdbEngine : public Engine {
  public:
   LmdbEngine(LmdbOptions options, env::FileSystem& files, env::Process& process, Logger& log,
-             std::unique_ptr<env::File> guard, std::shared_ptr<LmdbEnv> env)
+             std::shared_ptr<env::File> guard, std::shared_ptr<LmdbEnv> env)
       : options_(std::move(options)),
         files_(files),
         process_(process),
@@ -99,6 +100,9 @@ class LmdbEngine : public Engine {
   absl::Status defragment() override;
   void expect_scan() override;
   void release_pages() override;
+  absl::StatusOr<std::unique_ptr<Engine>> make_successor() override;
+  absl::Status sync() override;
+  absl::Status take_place_of(Engine& predecessor) override;
   void close() override {
     own_reader_.reset();
     current_ = nullptr;
@@ -121,11 +125,11 @@ class LmdbEngine : public Engine {
   void find_map();
   absl::StatusOr<std::shared_ptr<LmdbEnv>> make_compact_copy(const std::string& copy_path);
 
-  const LmdbOptions options_;
+  LmdbOptions options_;  // a successor's path and sync change once, when it takes its place
   env::FileSystem& files_;
   env::Process& process_;
   Logger& log_;
-  std::unique_ptr<env::File> guard_;
+  std::shared_ptr<env::File> guard_;  // shared with the predecessor, until that is destroyed
   std::atomic<const LmdbEnv*> current_;
   std::string last_key_;
   std::unique_ptr<LmdbReader> own_reader_;
@@ -391,6 +395,53 @@ absl::Status LmdbEngine::defragment() {
   return absl::OkStatus();
 }
 
+// --- succession ---
+
+void remove_file(env::FileSystem& files, const std::string& path) {
+  (void)files.remove_all(path);
+  (void)files.remove_all(path + std::string(kLockSuffix));
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> LmdbEngine::make_successor() {
+  LmdbOptions options = options_;
+  options.path += kSuccessorSuffix;
+  options.sync = Sync::no;
+  remove_file(files_, options.path);
+  auto env = LmdbEnv::open(options);
+  if (!env.ok()) return env.status();
+  // Our own lock keeps others away from its file as well.
+  return std::make_unique<LmdbEngine>(options, files_, process_, log_, nullptr, *std::move(env));
+}
+
+absl::Status LmdbEngine::sync() {
+  constexpr int kForce = 1;
+  return lmdb_status(mdb_env_sync(env_->env(), kForce), "sync", options_.path);
+}
+
+absl::Status LmdbEngine::take_place_of(Engine& predecessor) {
+  auto& before = static_cast<LmdbEngine&>(predecessor);
+  if (before.env_ == nullptr)
+    return make_status(absl::StatusCode::kUnavailable,
+                       fmt::format("backend: {} is closed", before.options_.path));
+  if (before.options_.sync == Sync::yes) {
+    if (absl::Status status = sync(); !status.ok()) return status;
+    constexpr int kOff = 0;
+    const int rc = mdb_env_set_flags(env_->env(), MDB_NOSYNC, kOff);
+    if (rc != 0) return lmdb_status(rc, "set flags of", options_.path);
+  }
+  const std::string& path = before.options_.path;
+  if (absl::Status status = files_.rename(options_.path, path); !status.ok()) return status;
+  // From here on our file has the name: going back isn't possible.
+  const std::string lock_suffix(kLockSuffix);
+  (void)files_.rename(options_.path + lock_suffix, path + lock_suffix);
+  if (before.options_.sync == Sync::yes) {
+    if (absl::Status status = files_.sync_directory(parent_of(path)); !status.ok()) die(status);
+  }
+  guard_ = before.guard_;
+  options_ = before.options_;
+  return absl::OkStatus();
+}
+
 // --- opening ---
 
 absl::Status look_at_file(const std::string& path, env::FileSystem& files) {
@@ -415,9 +466,8 @@ absl::StatusOr<std::unique_ptr<Engine>> open_lmdb_engine(const LmdbOptions& opti
                        fmt::format("backend: {} is in use by another process", options.path));
   }
   if (absl::Status status = look_at_file(options.path, files); !status.ok()) return status;
-  const std::string leftover = options.path + std::string(kDefragmentSuffix);
-  (void)files.remove_all(leftover);
-  (void)files.remove_all(leftover + std::string(kLockSuffix));
+  for (const std::string_view suffix : {kDefragmentSuffix, kSuccessorSuffix})
+    remove_file(files, options.path + std::string(suffix));
   auto env = LmdbEnv::open(options);
   if (!env.ok()) return env.status();
   // The name of a new file must survive as the file does.

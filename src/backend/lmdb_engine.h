@@ -3,7 +3,8 @@
 //
 // Beside <path> lie <path>-lock (LMDB's reader table) and <path>.guard, locked while the file is
 // open: LMDB itself would let a second process in. <path>.defrag exists during a defragmentation
-// only and is removed by the next open.
+// only, <path>.successor while a state that shall replace this one is being built; the next open
+// removes them.
 #pragma once
 
 #include <memory>

@@ -5,11 +5,13 @@ namespace {
 
 using State = MemoryImage::State;
 
+class MemoryEngine;
+
 class MemoryReader : public Engine::Reader {
  public:
-  explicit MemoryReader(std::shared_ptr<MemoryImage> image) : image_(std::move(image)) {}
+  explicit MemoryReader(const MemoryEngine& engine) : engine_(engine) {}
 
-  void begin() override { state_ = image_->state; }
+  void begin() override;
   void end() override { state_.reset(); }
   bool get(Bucket bucket, std::string_view key, std::string_view& value) override {
     const auto& map = state_->buckets[static_cast<size_t>(bucket)];
@@ -33,8 +35,8 @@ class MemoryReader : public Engine::Reader {
   }
 
  private:
-  std::shared_ptr<MemoryImage> image_;  // the simulator's disk
-  std::shared_ptr<State> state_;        // the snapshot, shared with the image until its next commit
+  const MemoryEngine& engine_;
+  std::shared_ptr<State> state_;  // the snapshot, shared with the image until its next commit
 };
 
 class MemoryWriter : public Engine::Writer {
@@ -67,7 +69,7 @@ class MemoryEngine : public Engine {
  public:
   explicit MemoryEngine(std::shared_ptr<MemoryImage> image) : image_(std::move(image)) {}
 
-  std::unique_ptr<Reader> make_reader() override { return std::make_unique<MemoryReader>(image_); }
+  std::unique_ptr<Reader> make_reader() override { return std::make_unique<MemoryReader>(*this); }
   absl::Status commit(absl::FunctionRef<void(Writer&)> fill) override {
     if (image_->before_commit) {
       if (absl::Status status = image_->before_commit(); !status.ok()) return status;
@@ -83,11 +85,29 @@ class MemoryEngine : public Engine {
   absl::Status defragment() override { return absl::OkStatus(); }
   void expect_scan() override {}
   void release_pages() override {}
+  absl::StatusOr<std::unique_ptr<Engine>> make_successor() override {
+    return std::make_unique<MemoryEngine>(std::make_shared<MemoryImage>());
+  }
+  absl::Status sync() override { return absl::OkStatus(); }
+  absl::Status take_place_of(Engine& predecessor) override {
+    auto& before = static_cast<MemoryEngine&>(predecessor);
+    if (before.image_->before_commit) {
+      if (absl::Status status = before.image_->before_commit(); !status.ok()) return status;
+    }
+    // The disk stays the same object and gets our state; the predecessor keeps its own apart.
+    std::swap(image_->state, before.image_->state);
+    std::swap(image_, before.image_);
+    ++image_->commits;
+    return absl::OkStatus();
+  }
   void close() override {}
+  const std::shared_ptr<State>& state() const { return image_->state; }
 
  private:
-  const std::shared_ptr<MemoryImage> image_;  // the simulator's disk
+  std::shared_ptr<MemoryImage> image_;  // the simulator's disk
 };
+
+void MemoryReader::begin() { state_ = engine_.state(); }
 
 }  // namespace
 
