@@ -11,15 +11,20 @@ namespace holdfast::sim {
 
 namespace {
 
+bool is_serializable(const HistoryEntry& e) {
+  return e.op.kind == KvKind::range && e.op.serializable;
+}
+
 bool is_ordered_read(const HistoryEntry& e) {
-  return e.outcome == Outcome::ok && e.op.kind != KvKind::compact &&
-         !(e.op.kind == KvKind::range && e.op.serializable) && !e.result.changed(e.op);
+  return e.outcome == Outcome::ok && e.op.kind != KvKind::compact && !is_serializable(e) &&
+         !e.result.changed(e.op);
 }
 
 // What is known of the change that made one revision.
 struct Slot {
   const HistoryEntry* change = nullptr;      // acknowledged
   std::vector<const HistoryEntry*> reads;    // saw exactly this revision
+  std::vector<const HistoryEntry*> relaxed;  // serializable: saw it, but it may have been old by then
   int64_t earliest_return_from_here = kNeverReturned;
   std::vector<const KvPair*> evidence;       // pairs seen with this as their mod_revision
   std::vector<const HistoryEntry*> candidates;  // for a gap
@@ -58,8 +63,9 @@ class Search {
   // Goes on from the model's revision until a gap or the end. False: an answer does not fit; `why_` says which.
   bool advance();
   bool reads_fit(const Slot& slot);
+  bool fits(const HistoryEntry& entry);
   uint64_t state_hash(int64_t revision) const;
-  Verdict check_relaxed_reads();
+  Verdict check_relaxed_reads() const;
   Verdict check_compactions() const;
 
   const History& history_;
@@ -90,6 +96,8 @@ Verdict Search::sort_into_slots() {
     Slot& slot = slots_[static_cast<size_t>(e.result.revision)];
     if (is_ordered_read(e)) {
       slot.reads.push_back(&e);
+    } else if (is_serializable(e)) {
+      slot.relaxed.push_back(&e);
     } else if (e.result.changed(e.op)) {
       if (slot.change != nullptr)
         return Verdict::violation(fmt::format("two changes were acknowledged with the same revision:\n  {}\n  {}",
@@ -125,7 +133,8 @@ Verdict Search::check_real_time() {
   int64_t earliest = kNeverReturned;
   for (auto slot = slots_.rbegin(); slot != slots_.rend(); ++slot) {
     if (slot->change != nullptr) earliest = std::min(earliest, slot->change->returned);
-    for (const HistoryEntry* read : slot->reads) earliest = std::min(earliest, read->returned);
+    for (const auto* reads : {&slot->reads, &slot->relaxed})
+      for (const HistoryEntry* read : *reads) earliest = std::min(earliest, read->returned);
     slot->earliest_return_from_here = earliest;
   }
   return {};
@@ -187,25 +196,29 @@ void Search::find_candidates() {
 }
 
 bool Search::reads_fit(const Slot& slot) {
-  for (const HistoryEntry* e : slot.reads) {
-    const int64_t at = e->op.revision;
-    if (e->op.kind == KvKind::range && at > model_.revision()) {
-      why_ = "a revision was read that did not exist yet: " + describe(*e);
-      return false;
-    }
-    const KvResult expected = e->op.kind == KvKind::range
-                                  ? model_.read(e->op, at > 0 ? at : model_.revision())
-                                  : model_.apply(e->op);
-    const bool fits = expected == e->result;
-    if (expected.revision != e->result.revision) model_.rollback(e->result.revision);
-    if (fits) continue;
-    if (model_.revision() >= why_revision_) {
-      why_revision_ = model_.revision();
-      why_ = fmt::format("  {}\n  the model answers {}", describe(*e), describe(expected));
-    }
+  for (const HistoryEntry* e : slot.reads)
+    if (!fits(*e)) return false;
+  for (const HistoryEntry* e : slot.relaxed)
+    if (!fits(*e)) return false;
+  return true;
+}
+
+bool Search::fits(const HistoryEntry& e) {
+  const int64_t at = e.op.revision;
+  if (e.op.kind == KvKind::range && at > model_.revision()) {
+    why_ = "a revision was read that did not exist yet: " + describe(e);
     return false;
   }
-  return true;
+  const KvResult expected = e.op.kind == KvKind::range
+                                ? model_.read(e.op, at > 0 ? at : model_.revision())
+                                : model_.apply(e.op);
+  if (expected.revision != e.result.revision) model_.rollback(e.result.revision);
+  if (expected == e.result) return true;
+  if (model_.revision() >= why_revision_) {
+    why_revision_ = model_.revision();
+    why_ = fmt::format("  {}\n  the model answers {}", describe(e), describe(expected));
+  }
+  return false;
 }
 
 bool Search::advance() {
@@ -282,25 +295,14 @@ Verdict Search::fill() {
   }
 }
 
-Verdict Search::check_relaxed_reads() {
-  // When each revision existed at the earliest: not before its change was asked for.
-  for (const HistoryEntry& e : history_) {
-    if (e.outcome != Outcome::ok || e.op.kind != KvKind::range || !e.op.serializable) continue;
-    const int64_t now = e.result.revision;
-    const int64_t at = e.op.revision > 0 ? e.op.revision : now;
-    KvResult expected;
-    if (now <= model_.revision() && at <= now) {
-      expected = model_.read(e.op, at);
-      expected.revision = now;
-    }
-    if (!(expected == e.result))
-      return Verdict::violation(fmt::format("a serializable read shows no state that ever was:\n  {}\n  revision {} holds {}",
-                                            describe(e), at, describe(expected)));
-    const HistoryEntry* change = slots_[static_cast<size_t>(now)].change;
-    if (change != nullptr && change->invoked > e.returned)
-      return Verdict::violation(fmt::format("a serializable read shows the future:\n  {}\n  {}", describe(e),
-                                            describe(*change)));
-  }
+// That they fit is part of the search; when each revision existed at the earliest is not: not before its change was
+// asked for.
+Verdict Search::check_relaxed_reads() const {
+  for (const Slot& slot : slots_)
+    for (const HistoryEntry* read : slot.relaxed)
+      if (slot.change != nullptr && slot.change->invoked > read->returned)
+        return Verdict::violation(fmt::format("a serializable read shows the future:\n  {}\n  {}",
+                                              describe(*read), describe(*slot.change)));
   return {};
 }
 
