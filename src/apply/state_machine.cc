@@ -4,6 +4,7 @@
 #include "apply/request_text.h"
 #include "base/check.h"
 #include "base/errors.h"
+#include "base/mutant.h"
 #include "fmt/format.h"
 #include "raft_internal.pb.h"
 
@@ -122,7 +123,10 @@ absl::Status StateMachine::load_members(backend::ReadView& view) {
 
 // The commit hook: what a batch holds, and up to where it came, are committed together (TRP-54).
 void StateMachine::save_progress(backend::Backend& backend) {
-  backend::put_consistent_index(backend, consistent_);
+  backend::ConsistentIndex progress = consistent_;
+  // As etcd 3.5.0 to 3.5.2 could: the index of an entry was committed before what the entry changed.
+  if (MUTANT("apply.index_before_its_entry")) ++progress.index;
+  backend::put_consistent_index(backend, progress);
   if (!std::exchange(conf_state_changed_, false)) return;
   backend.put(Bucket::meta, backend::kConfStateKey, membership::to_json(cluster_.conf_state()));
 }
@@ -145,7 +149,7 @@ void StateMachine::show_cluster() {
 // --- entries ---
 
 bool StateMachine::begin_entry(Index index, Term term) {
-  if (index.value <= consistent_.index) return false;
+  if (index.value <= consistent_.index && !MUTANT("apply.twice_after_restart")) return false;
   consistent_ = {.index = index.value, .term = term.value};
   return true;
 }

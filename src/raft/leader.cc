@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "raft/codec.h"
+#include "base/mutant.h"
 #include "raft/describe.h"
 #include "raft/raft.h"
 
@@ -296,7 +297,9 @@ void Raft::broadcast_heartbeat() {
   for (auto& [id, progress] : tracker_.progress) {
     if (id == id_) continue;
     // RAL-08: a follower must not take for committed what it may not have.
-    const Index commit = std::min(progress.match, log_.committed());
+    const Index commit = MUTANT("raft.heartbeat_commits_too_far")
+                             ? log_.committed()
+                             : std::min(progress.match, log_.committed());
     send({.type = MessageType::heartbeat, .to = id, .commit = commit, .context = context});
     progress.sent_commit = commit;
   }

@@ -1,6 +1,8 @@
 // The leader's part in linearizable reads (Raft thesis 6.4, RAL-09).
 #include "raft/raft.h"
 
+#include "base/mutant.h"
+
 namespace holdfast::raft {
 
 bool Raft::committed_in_current_term() const {
@@ -24,6 +26,7 @@ void Raft::handle_read_index(Message message) {
 void Raft::start_read(Message message) {
   switch (config_.read_only_option) {
     case ReadOnlyOption::safe: {
+      if (MUTANT("raft.read_by_deposed_leader")) return answer_read(message, log_.committed());
       ReadOnly& reads = leader_->read_only;
       if (!reads.add_request(log_.committed(), std::move(message))) return;
       reads.receive_ack(id_, reads.heartbeat_context().view());

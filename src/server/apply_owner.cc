@@ -1,6 +1,7 @@
 #include "server/apply_owner.h"
 
 #include "base/errors.h"
+#include "base/mutant.h"
 #include "raft/codec.h"
 
 namespace holdfast::server {
@@ -108,6 +109,10 @@ void ApplyOwner::apply_conf_change(const raft::Entry& entry) {
   absl::StatusOr<raft::ConfChange> change = raft::decode_conf_change(entry.data);
   CHECK(change.ok(), "entry {}: {}", entry.index.value, message(change.status()));
   apply::ConfChangeOutcome outcome = parts_.machine.apply_conf_change(*change, should_apply);
+  if (MUTANT("server.conf_change_applied_twice") && !should_apply)
+    parts_.raft.executor().post([raft = &parts_.raft, change = *change, at = entry.index] {
+      raft->apply_conf_change(change, at);
+    });
   if (outcome.tell_raft)
     parts_.raft.executor().post([raft = &parts_.raft, change = outcome.for_raft, at = entry.index] {
       raft->apply_conf_change(change, at);
