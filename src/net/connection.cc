@@ -238,7 +238,19 @@ bool Connection::send_now(std::string_view bytes) {
   return true;
 }
 
+void Connection::arm_write_timer() {
+  thread_.cancel(std::exchange(write_timer_, 0));
+  if (write_timeout_.count() == 0) return;
+  write_timer_ = thread_.post_after(write_timeout_, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->write_timer_ = 0;
+    self->close_now();
+  });
+}
+
 void Connection::wait_writable() {
+  arm_write_timer();
   socket_.async_wait(
       boost::asio::ip::tcp::socket::wait_write,
       [self = shared_from_this()](const boost::system::error_code& error) {
@@ -247,6 +259,7 @@ void Connection::wait_writable() {
         size_t offset = self->unsent_offset_;
         if (!self->send_now(std::string_view(bytes).substr(offset))) return;
         if (self->unsent_.empty()) {
+          self->thread_.cancel(std::exchange(self->write_timer_, 0));
           if (bytes.capacity() <= kUnsentKept) self->unsent_ = std::move(bytes), self->unsent_.clear();
           self->flush_soon();
         }
@@ -280,6 +293,7 @@ void Connection::close_now() {
   closed_ = true;
   thread_.forget_flush(*this);
   thread_.cancel(std::exchange(timer_, 0));
+  thread_.cancel(std::exchange(write_timer_, 0));
   boost::system::error_code ignored;
   socket_.close(ignored);
   if (protocol_) protocol_->on_closed();

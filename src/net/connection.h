@@ -60,6 +60,8 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   // Chooses by the first byte: a TLS handshake record gets TLS, anything else is handed on as it is.
   void allow_tls(std::shared_ptr<TlsContext> context, env::Duration handshake_timeout);
   void start(std::unique_ptr<Protocol> protocol);
+  // Output that the socket takes none of for so long ends the connection (0: never).
+  void set_write_timeout(env::Duration timeout) { write_timeout_ = timeout; }
   // From inside the present protocol's on_input(): it is destroyed when that returns, and `next` gets `bytes`.
   void replace_protocol(std::unique_ptr<Protocol> next, std::string bytes);
 
@@ -95,6 +97,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   bool write_out(bool& more);
   bool send_now(std::string_view bytes);
   void wait_writable();
+  void arm_write_timer();
   void begin_linger();
   void arm_handshake_timer();
 
@@ -109,7 +112,9 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   std::unique_ptr<TlsFilter> tls_;
   TlsChoice tls_choice_ = TlsChoice::plain;
   env::Duration handshake_timeout_{};
+  env::Duration write_timeout_{};
   env::TimerId timer_ = 0;  // handshake, later linger
+  env::TimerId write_timer_ = 0;
   std::string unsent_;      // what the socket would not take; at most one turn's output
   size_t unsent_offset_ = 0;
   size_t linger_budget_ = 0;

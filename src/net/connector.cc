@@ -1,6 +1,7 @@
 #include "net/connector.h"
 
 #include <utility>
+#include <vector>
 
 #include "base/errors.h"
 #include "fmt/format.h"
@@ -9,56 +10,92 @@ namespace holdfast::net {
 namespace {
 
 using boost::asio::ip::tcp;
+using boost::system::error_code;
 
-struct Attempt {
-  tcp::socket socket;
-  ConnectTarget target;
-  Connection::Wiring wiring;
-  std::function<void(absl::Status, std::shared_ptr<Connection>)> done;
-  env::TimerId timer = 0;
-  bool timed_out = false;
+// Shared by the timer, the look-up and the completions; the last of them lets it go.
+class Attempt : public std::enable_shared_from_this<Attempt> {
+ public:
+  using Done = std::function<void(absl::Status, std::shared_ptr<Connection>)>;
+  Attempt(const ConnectTarget& target, Connection::Wiring wiring, Done done)
+      : target_(target),
+        wiring_(std::move(wiring)),
+        done_(std::move(done)),
+        resolver_(wiring_.thread.context()),
+        socket_(wiring_.thread.context()) {}
+
+  void begin() {
+    timer_ = wiring_.thread.post_after(target_.timeout, [self = shared_from_this()] {
+      self->timer_ = 0;
+      self->finish(self->unavailable("connect: i/o timeout"), nullptr);
+    });
+    error_code not_an_address;
+    auto address = boost::asio::ip::make_address(target_.address, not_an_address);
+    if (!not_an_address) {
+      endpoints_ = {tcp::endpoint(address, target_.port)};
+      try_next(error_code());
+      return;
+    }
+    resolver_.async_resolve(
+        target_.address, std::to_string(target_.port), tcp::resolver::numeric_service,
+        [self = shared_from_this()](const error_code& error, const tcp::resolver::results_type& found) {
+          if (error) {
+            self->finish(self->unavailable(fmt::format("lookup {}: {}", self->target_.address, error.message())),
+                         nullptr);
+            return;
+          }
+          for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
+          self->try_next(boost::asio::error::host_not_found);
+        });
+  }
+
+ private:
+  absl::Status unavailable(std::string_view why) const {
+    return make_status(absl::StatusCode::kUnavailable,
+                       fmt::format("connection error: dial tcp {}:{}: {}", target_.address, target_.port, why));
+  }
+
+  void try_next(const error_code& last_error) {
+    if (!done_) return;
+    if (next_ == endpoints_.size()) {
+      finish(unavailable(fmt::format("connect: {}", last_error.message())), nullptr);
+      return;
+    }
+    socket_ = tcp::socket(wiring_.thread.context());
+    socket_.async_connect(endpoints_[next_++], [self = shared_from_this()](const error_code& result) {
+      if (!self->done_) return;
+      if (result) {
+        self->try_next(result);
+        return;
+      }
+      auto connection = std::make_shared<Connection>(self->wiring_, std::move(self->socket_));
+      if (self->target_.tls) connection->use_tls(self->target_.tls, self->target_.timeout);
+      self->finish(absl::OkStatus(), std::move(connection));
+    });
+  }
+
+  void finish(absl::Status status, std::shared_ptr<Connection> connection) {
+    wiring_.thread.cancel(std::exchange(timer_, 0));
+    error_code ignored;
+    if (!connection) socket_.close(ignored);
+    resolver_.cancel();
+    if (auto done = std::exchange(done_, nullptr)) done(std::move(status), std::move(connection));
+  }
+
+  const ConnectTarget target_;
+  const Connection::Wiring wiring_;
+  Done done_;
+  tcp::resolver resolver_;
+  tcp::socket socket_;
+  std::vector<tcp::endpoint> endpoints_;
+  size_t next_ = 0;
+  env::TimerId timer_ = 0;
 };
-
-absl::Status unavailable(const ConnectTarget& target, std::string_view why) {
-  return make_status(absl::StatusCode::kUnavailable,
-                     fmt::format("connection error: dial tcp {}:{}: connect: {}", target.address,
-                                 target.port, why));
-}
 
 }  // namespace
 
 void connect(const ConnectTarget& target, Connection::Wiring wiring,
              std::function<void(absl::Status, std::shared_ptr<Connection>)> done) {
-  IoThread& thread = wiring.thread;
-  boost::system::error_code error;
-  auto address = boost::asio::ip::make_address(target.address, error);
-  if (error) {
-    thread.post([target, done] { done(unavailable(target, "not an IP address"), nullptr); });
-    return;
-  }
-  auto attempt = std::make_shared<Attempt>(  // shared by timer and completion
-      Attempt{tcp::socket(thread.context()), target, std::move(wiring), std::move(done)});
-  attempt->timer = thread.post_after(target.timeout, [attempt] {
-    attempt->timer = 0;
-    attempt->timed_out = true;
-    boost::system::error_code ignored;
-    attempt->socket.close(ignored);
-  });
-  attempt->socket.async_connect(
-      tcp::endpoint(address, target.port),
-      [attempt](const boost::system::error_code& result) {
-        attempt->wiring.thread.cancel(std::exchange(attempt->timer, 0));
-        auto finished = std::exchange(attempt->done, nullptr);
-        if (result || attempt->timed_out) {
-          finished(unavailable(attempt->target, attempt->timed_out ? "i/o timeout" : result.message()),
-                   nullptr);
-          return;
-        }
-        auto connection =
-            std::make_shared<Connection>(std::move(attempt->wiring), std::move(attempt->socket));
-        if (attempt->target.tls) connection->use_tls(attempt->target.tls, attempt->target.timeout);
-        finished(absl::OkStatus(), std::move(connection));
-      });
+  std::make_shared<Attempt>(target, std::move(wiring), std::move(done))->begin();
 }
 
 }  // namespace holdfast::net

@@ -14,14 +14,14 @@
 namespace holdfast::net {
 
 struct ConnectTarget {
-  std::string address;  // IP address
+  std::string address;  // IP address, or a host name, whose addresses are tried in the resolver's order
   uint16_t port;
   std::shared_ptr<TlsContext> tls;  // null: plain; shared with the client's later connections
-  env::Duration timeout;            // for TCP; TLS has the same again
+  env::Duration timeout;            // for name and TCP; TLS has the same again
 };
 
-// On the wiring's thread. `done` runs there, later, with a connection on which start() was not yet called, or with
-// UNAVAILABLE and the system's words.
+// On the wiring's thread; a name is looked up on a thread of its own. `done` runs on the wiring's thread, later, with a
+// connection on which start() was not yet called, or with UNAVAILABLE and the system's words.
 void connect(const ConnectTarget& target, Connection::Wiring wiring,
              std::function<void(absl::Status, std::shared_ptr<Connection>)> done);
 

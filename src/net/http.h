@@ -127,6 +127,8 @@ struct HttpOptions {
   size_t max_body_bytes = 4 * 1024 * 1024;  // 413 above; a 2 MiB message as JSON with base64 is below 3 MiB
   // HTTP-03: from the first byte of a connection or request to the end of its headers.
   env::Duration read_header_timeout = std::chrono::minutes(5);
+  // A kept connection on which no request begins (0: as long as the client likes).
+  env::Duration idle_timeout{};
   // Between two reads of a request's body.
   env::Duration read_body_timeout = std::chrono::minutes(5);
   // Requests that a client may send ahead while one is being answered (pipelining); reading stops there.

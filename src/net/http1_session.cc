@@ -315,7 +315,10 @@ void Http1Session::parse_soon() {
     auto connection = weak.lock();
     if (!connection || connection->closed()) return;
     posted_ = false;
-    if (phase_ == Phase::answer && !has_exchange()) next_request();
+    if (phase_ == Phase::answer && !has_exchange()) {
+      next_request();
+      if (options_.idle_timeout.count() > 0) arm_timer(options_.idle_timeout);
+    }
     parse();
     connection->flush_soon();
   });

@@ -20,8 +20,12 @@ using boost::beast::error_code;
 
 std::string_view view(beast_view text) { return {text.data(), text.size()}; }
 
+// Unsent bytes at which the writer of an upload is told that there is room again.
+constexpr size_t kUploadLowWater = 64 * 1024;
+
 struct Exchange {
   HttpClientRequest request;
+  std::optional<HttpClient::Upload> upload;
   std::unique_ptr<HttpClient::Sink> sink;
   HttpClient::Done done;
   env::TimerId timer = 0;
@@ -91,6 +95,10 @@ class HttpClient::Core : public std::enable_shared_from_this<Core> {
   void answered(HttpResponse response, bool keep);
   void fail_first(const absl::Status& status);
   void shut();
+  void pause(bool paused);
+  Session* uploading();
+  void upload_opened();
+  void upload_drained();
   IoThread& thread() { return thread_; }
   const HttpClientOptions& options() const { return options_; }
 
@@ -124,11 +132,41 @@ class HttpClient::Session final : public Protocol {
     output_ += fmt::format("{} {} HTTP/1.1\r\n", request.method, request.target);
     if (!find_field(request.fields, "host")) output_ += fmt::format("Host: {}\r\n", core_.options().host);
     for (const auto& [name, value] : request.fields) output_ += fmt::format("{}: {}\r\n", name, value);
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT")
+    uploading_ = exchange.upload.has_value();
+    paused_ = above_low_water_ = false;
+    if (uploading_) {
+      output_ += "Transfer-Encoding: chunked\r\n";
+    } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
       output_ += fmt::format("Content-Length: {}\r\n", request.body.size());
+    }
     output_ += "\r\n";
     output_ += request.body;
     connection_.flush_soon();
+    if (uploading_) core_.upload_opened();
+  }
+
+  void write(const std::string& piece) {
+    if (!uploading_ || failed_ || piece.empty()) return;
+    if (offset_ > kUploadLowWater) {
+      output_.erase(0, offset_);
+      offset_ = 0;
+    }
+    output_ += fmt::format("{:x}\r\n", piece.size());
+    output_ += piece;
+    output_ += "\r\n";
+    above_low_water_ = above_low_water_ || outbox_bytes() > kUploadLowWater;
+    connection_.flush_soon();
+  }
+  void end() {
+    if (!std::exchange(uploading_, false) || failed_) return;
+    output_ += "0\r\n\r\n";
+    connection_.flush_soon();
+  }
+  size_t outbox_bytes() const { return output_.size() - offset_; }
+
+  bool wants_input() const override { return !paused_; }
+  void pause(bool paused) {
+    if (std::exchange(paused_, paused) && !paused) connection_.flush_soon();
   }
 
   void on_input(std::string_view bytes) override {
@@ -155,6 +193,10 @@ class HttpClient::Session final : public Protocol {
     size_t size = std::min(limit, output_.size() - offset_);
     out.append(output_, offset_, size);
     offset_ += size;
+    if (above_low_water_ && outbox_bytes() <= kUploadLowWater) {
+      above_low_water_ = false;
+      core_.upload_drained();
+    }
     if (offset_ < output_.size()) return true;
     output_.clear();
     offset_ = 0;
@@ -191,7 +233,7 @@ class HttpClient::Session final : public Protocol {
       return;
     }
     auto parser = std::move(parser_);
-    bool keep = parser->keep_alive() && input_.empty();
+    bool keep = parser->keep_alive() && input_.empty() && !uploading_;
     if (!keep) failed_ = true;
     core_.answered(std::move(parser->response), keep);
   }
@@ -204,7 +246,32 @@ class HttpClient::Session final : public Protocol {
   size_t offset_ = 0;
   bool begun_ = false;
   bool failed_ = false;
+  bool paused_ = false;
+  bool uploading_ = false;
+  bool above_low_water_ = false;
 };
+
+void HttpClient::Core::pause(bool paused) {
+  if (session_ && sent_) session_->pause(paused);
+}
+
+HttpClient::Session* HttpClient::Core::uploading() {
+  return session_ && sent_ && !exchanges_.empty() && exchanges_.front()->upload ? session_ : nullptr;
+}
+
+// Not from inside the connection's methods: the writer may do anything.
+void HttpClient::Core::upload_opened() {
+  thread_.post([self = shared_from_this()] {
+    if (self->uploading() && self->exchanges_.front()->upload->on_open) self->exchanges_.front()->upload->on_open();
+  });
+}
+
+void HttpClient::Core::upload_drained() {
+  thread_.post([self = shared_from_this()] {
+    if (self->uploading() && self->exchanges_.front()->upload->on_drained)
+      self->exchanges_.front()->upload->on_drained();
+  });
+}
 
 void HttpClient::Core::add(std::unique_ptr<Exchange> exchange) {
   if (exchanges_.size() > options_.max_waiting) {
@@ -322,6 +389,7 @@ void HttpClient::Core::on_connected(const absl::Status& status,
     return;
   }
   connection_ = std::move(connection);
+  connection_->set_write_timeout(options_.write_timeout);
   auto session = std::make_unique<Session>(*this, *connection_);
   session_ = session.get();
   connection_->start(std::move(session));
@@ -365,6 +433,30 @@ void HttpClient::send(HttpClientRequest request, std::unique_ptr<Sink> sink, Don
   exchange->sink = std::move(sink);
   exchange->done = std::move(done);
   core_->add(std::move(exchange));
+}
+
+void HttpClient::pause() { core_->pause(true); }
+void HttpClient::resume() { core_->pause(false); }
+
+void HttpClient::upload(HttpClientRequest request, Upload upload, Done done) {
+  auto exchange = std::make_unique<Exchange>();
+  exchange->request = std::move(request);
+  exchange->upload = std::move(upload);
+  exchange->done = std::move(done);
+  core_->add(std::move(exchange));
+}
+
+void HttpClient::write(std::string piece) {
+  if (Session* session = core_->uploading()) session->write(piece);
+}
+
+void HttpClient::end() {
+  if (Session* session = core_->uploading()) session->end();
+}
+
+size_t HttpClient::outbox_bytes() const {
+  const Session* session = core_->uploading();
+  return session ? session->outbox_bytes() : 0;
 }
 
 }  // namespace holdfast::net

@@ -17,11 +17,13 @@
 namespace holdfast::net {
 
 struct HttpClientOptions {
-  std::string address = "127.0.0.1";  // IP address
+  std::string address = "127.0.0.1";  // IP address or host name
   uint16_t port = 0;
   std::string host;  // "Host" field; empty: address:port
   std::optional<TlsClientOptions> tls;
   env::Duration connect_timeout = std::chrono::seconds(5);
+  // Output that the server takes none of for so long ends the connection (0: never).
+  env::Duration write_timeout{};
   size_t max_header_bytes = 64 * 1024;
   // For answers that are collected; one in pieces may be of any length.
   size_t max_body_bytes = 64 * 1024 * 1024;
@@ -68,6 +70,21 @@ class HttpClient {
     virtual void on_piece(std::string_view piece) = 0;
   };
   void send(HttpClientRequest request, std::unique_ptr<Sink> sink, Done done);
+  // Deliver no more of the answer that comes in until resume(); the server is slowed by flow control. I/O thread.
+  void pause();
+  void resume();
+
+  // A request whose body is written in pieces, chunked, by the calls below it; `request.body` must be empty. on_open runs
+  // when the head is on its way, on_drained each time the unsent bytes fall to 64 KiB after having been above. An answer
+  // that comes before end() is the answer; the connection is not used again then. I/O thread.
+  struct Upload {
+    Task on_open;
+    Task on_drained;
+  };
+  void upload(HttpClientRequest request, Upload upload, Done done);
+  void write(std::string piece);
+  void end();
+  size_t outbox_bytes() const;
 
  private:
   class Core;

@@ -256,6 +256,7 @@ void Listener::Core::serve(size_t thread_index, tcp::socket socket) {
                          .on_gone = [self = shared_from_this(),
                                      thread_index](Connection& c) { self->remove(thread_index, c); }},
       std::move(socket));
+  connection->set_write_timeout(options_.write_timeout);
   if (tls_ && options_.plain_text_beside_tls == ListenerOptions::PlainText::served) {
     connection->allow_tls(tls_, options_.tls_handshake_timeout);
   } else if (tls_) {

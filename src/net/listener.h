@@ -47,6 +47,8 @@ struct ListenerOptions {
   size_t max_connections = 0;
   env::Duration tls_handshake_timeout = std::chrono::seconds(10);  // TLS-08
   env::Duration tcp_keepalive = std::chrono::seconds(30);          // TLS-10
+  // A client that takes nothing of what waits for it for so long is cut off (0: never).
+  env::Duration write_timeout{};
   HttpOptions http;
 };
 

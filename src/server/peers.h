@@ -28,6 +28,9 @@ class Peers {
   virtual void send_snapshot(OutgoingSnapshot snapshot) = 0;
 
   virtual void add(MemberId id, const std::vector<std::string>& urls) = 0;
+  // A member of the cluster that this one may need before its own log has told of it (RAFT-23): posts alone.
+  // Nothing to do where everybody can be reached anyhow.
+  virtual void add_remote(MemberId, const std::vector<std::string>&) {}
   virtual void remove(MemberId id) = 0;
   virtual void update(MemberId id, const std::vector<std::string>& urls) = 0;
   virtual void remove_all() = 0;

@@ -1,0 +1,26 @@
+#include "peer/dialer.h"
+
+namespace holdfast::peer {
+
+std::unique_ptr<net::HttpClient> make_client(net::IoThread& thread, const TransportSettings& settings,
+                                             const Address& address) {
+  net::HttpClientOptions options;
+  options.address = address.name;
+  options.port = address.port;
+  options.host = address.host;
+  options.connect_timeout = settings.dial_timeout;
+  options.write_timeout = settings.write_timeout;
+  if (address.tls) {
+    options.tls = settings.tls.value_or(net::TlsClientOptions());
+    if (options.tls->server_name.empty()) options.tls->server_name = address.name;
+    options.tls->protocols = net::TlsClientOptions::Protocols::http1;
+  }
+  return std::make_unique<net::HttpClient>(thread, std::move(options));
+}
+
+void dispose(net::IoThread& thread, std::unique_ptr<net::HttpClient> client) {
+  if (client == nullptr) return;
+  thread.post([client = std::move(client)]() mutable { client.reset(); });
+}
+
+}  // namespace holdfast::peer

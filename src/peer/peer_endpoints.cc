@@ -1,0 +1,152 @@
+#include "peer/peer_endpoints.h"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "membership/cluster.h"
+#include "mvcc/store.h"
+#include "peer/replies.h"
+
+namespace holdfast::peer {
+
+namespace {
+constexpr std::string_view kJson = "application/json";
+}  // namespace
+
+PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log)
+    : transport_(transport), log_(log), raft_(transport) {
+  const auto raft = [this](net::HttpExchangeRef exchange) { raft_.handle(std::move(exchange)); };
+  add("/raft", raft);
+  add("/raft/", raft);
+  add("/members", [this](const net::HttpExchangeRef& e) { serve_members(*e); });
+  add("/version", [this](const net::HttpExchangeRef& e) { serve_version(*e); });
+  add("/downgrade/enabled", [this](net::HttpExchangeRef e) { serve_downgrade_enabled(std::move(e)); });
+  add("/members/hashkv", [this](net::HttpExchangeRef e) { serve_hash_kv(std::move(e)); });
+}
+
+void PeerEndpoints::use(const Parts& parts) { parts_.emplace(parts); }
+
+void PeerEndpoints::add(std::string path, Handler handler) {
+  handlers_[std::move(path)] = std::move(handler);
+}
+
+void PeerEndpoints::handle(net::HttpExchangeRef exchange) {
+  const std::string_view path = exchange->request().path();
+  if (const auto exact = handlers_.find(path); exact != handlers_.end())
+    return exact->second(std::move(exchange));
+  // The longest folder that has a handler, as Go's ServeMux.
+  for (size_t slash = path.rfind('/'); slash != std::string_view::npos && slash > 0;
+       slash = path.rfind('/', slash - 1))
+    if (const auto folder = handlers_.find(path.substr(0, slash + 1)); folder != handlers_.end())
+      return folder->second(std::move(exchange));
+  exchange->respond(404,
+                    {{"Content-Type", "text/plain; charset=utf-8"}, {"X-Content-Type-Options", "nosniff"}},
+                    "404 page not found\n");
+}
+
+std::unique_ptr<net::HttpBodySink> PeerEndpoints::receive(const net::HttpExchangeRef& exchange) {
+  return raft_.receive(exchange);
+}
+
+void PeerEndpoints::serve_members(net::HttpExchange& exchange) {
+  if (!require_method(exchange, self(), "GET")) return;
+  std::vector<membership::Member> members;
+  const auto cluster = parts_->member.cluster();
+  for (const auto& [id, member] : cluster->members()) members.push_back(member);
+  // etcd's MembersByPeerURLs.
+  std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) {
+    return !a.peer_urls.empty() && !b.peer_urls.empty() && a.peer_urls.front() < b.peer_urls.front();
+  });
+  std::string body = "[";
+  for (const membership::Member& member : members) {
+    if (body.size() > 1) body += ',';
+    body += membership::to_json(member);
+  }
+  body += "]\n";
+  exchange.respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())}, std::move(body));
+}
+
+void PeerEndpoints::serve_version(net::HttpExchange& exchange) {
+  if (!require_method(exchange, self(), "GET")) return;
+  const auto version = parts_->member.cluster()->version();
+  const std::string storage = parts_->member.storage_version();
+  exchange.respond(200, {{"Content-Type", std::string(kJson)}},
+                   fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})",
+                               server::kEtcdVersion, version ? version->to_string() : "not_decided",
+                               storage.empty() ? "unknown" : storage));
+}
+
+void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
+  if (!require_method(*exchange, self(), "GET")) return;
+  server::CallContext context;
+  context.reply_on = &exchange->executor();
+  parts_->reader.wait_read(context, [this, exchange](const absl::Status& status) {
+    if (!status.ok())
+      return reply_error(*exchange, self(), 500,
+                         fmt::format("failed linearized read: {}", message(status)));
+    const bool enabled = parts_->member.cluster()->downgrade().enabled;
+    exchange->respond(200, {{"Content-Type", "text/plain"}, cluster_field(self())},
+                      enabled ? "true" : "false");
+  });
+}
+
+std::optional<int64_t> parse_hash_kv_request(std::string_view json) {
+  const auto space = [&] {
+    while (!json.empty() && (json[0] == ' ' || json[0] == '\n' || json[0] == '\r' || json[0] == '\t'))
+      json.remove_prefix(1);
+  };
+  const auto take = [&](std::string_view text) {
+    space();
+    if (!json.starts_with(text)) return false;
+    json.remove_prefix(text.size());
+    return true;
+  };
+  int64_t revision = 0;
+  if (!take("{")) return std::nullopt;
+  if (take("\"revision\"")) {
+    if (!take(":")) return std::nullopt;
+    space();
+    const auto parsed = std::from_chars(json.data(), json.data() + json.size(), revision);
+    if (parsed.ec != std::errc()) return std::nullopt;
+    json.remove_prefix(static_cast<size_t>(parsed.ptr - json.data()));
+  }
+  if (!take("}")) return std::nullopt;
+  space();
+  if (!json.empty()) return std::nullopt;
+  return revision;
+}
+
+void PeerEndpoints::serve_hash_kv(net::HttpExchangeRef exchange) {
+  if (!require_method(*exchange, self(), "GET")) return;
+  const auto cluster = exchange->request().field("X-Etcd-Cluster-ID");
+  if (cluster && !cluster->empty() && *cluster != hex_id(self().cluster.value))
+    return reply_error(*exchange, self(), 412, kClusterIdMismatch);
+  const auto revision = parse_hash_kv_request(exchange->request().body);
+  if (!revision) return reply_error(*exchange, self(), 400, "error unmarshalling request");
+  parts_->operations.hash_kv(
+      exchange->executor(), Revision(*revision),
+      [this, exchange, revision](const absl::StatusOr<mvcc::HashResult>& hash) {
+        if (!hash.ok()) {
+          log_.warn("failed to get hashKV",
+                    {{"requested-revision", *revision}, {"error", message(hash.status())}});
+          return reply_error(*exchange, self(), 400, message(hash.status()));
+        }
+        std::string body = "{\"header\":{";
+        if (hash->current_revision.value != 0)
+          body += fmt::format("\"revision\":{}", hash->current_revision.value);
+        body += '}';
+        const auto number = [&](std::string_view name, int64_t value) {
+          if (value != 0) body += fmt::format(",\"{}\":{}", name, value);
+        };
+        number("hash", hash->hash);
+        number("compact_revision", hash->compact_revision.value);
+        number("hash_revision", hash->hash_revision.value);
+        body += '}';
+        exchange->respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())}, body);
+      });
+}
+
+}  // namespace holdfast::peer

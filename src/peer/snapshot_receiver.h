@@ -1,0 +1,16 @@
+// Takes a snapshot that a peer posts (etcd rafthttp/http.go snapshotHandler; parity RAFT-17): the message, then the
+// backend as a file, which goes to the disk as it comes in.
+#pragma once
+
+#include <memory>
+
+#include "net/http.h"
+#include "peer/host.h"
+
+namespace holdfast::peer {
+
+// Answers `exchange` itself. On the transport's thread.
+std::unique_ptr<net::HttpBodySink> receive_snapshot(const TransportWorld& world,
+                                                    net::HttpExchangeRef exchange);
+
+}  // namespace holdfast::peer
