@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/initial_cluster.h"
+#include "peer/codec.h"
 
 namespace holdfast::app {
 
@@ -12,6 +13,8 @@ namespace {
 
 // What gRPC's framing and metadata may add to a request (GEN-02).
 constexpr uint64_t kGrpcOverheadBytes = 512 * 1024;
+// Between two reads of a snapshot: as long as its sender bears with us.
+constexpr env::Duration kSnapshotStallMax = std::chrono::seconds(60);
 
 template <class T>
 T or_default(T value, T fallback) {
@@ -83,8 +86,20 @@ net::GrpcOptions grpc_settings(const config::Config& config) {
   return options;
 }
 
-absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
-                                                       const config::Url& url) {
+namespace {
+
+net::TlsOptions server_tls(const config::TlsFiles& files) {
+  net::TlsOptions tls;
+  tls.certificate_file = files.cert_file;
+  tls.key_file = files.key_file;
+  tls.trusted_ca_file = files.trusted_ca_file;
+  if (files.client_cert_auth || !tls.trusted_ca_file.empty())  // TLS-03
+    tls.client_certificate = net::TlsOptions::ClientCertificate::required;
+  return tls;
+}
+
+absl::StatusOr<net::ListenerOptions> listen_on(const config::Config& config, const config::Url& url,
+                                               const config::TlsFiles& files) {
   if (url.is_unix())
     return make_status(absl::StatusCode::kInvalidArgument,
                        fmt::format("listening on {} is not supported by this version of holdfast yet",
@@ -98,16 +113,46 @@ absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& con
                        fmt::format("invalid port in {}", url.text()));
   options.reuse_port = config.socket_reuse_port;
   options.reuse_address = true;
-  if (url.is_tls()) {
-    net::TlsOptions tls;
-    tls.certificate_file = config.client_tls.cert_file;
-    tls.key_file = config.client_tls.key_file;
-    tls.trusted_ca_file = config.client_tls.trusted_ca_file;
-    if (config.client_tls.client_cert_auth || !tls.trusted_ca_file.empty())  // TLS-03
-      tls.client_certificate = net::TlsOptions::ClientCertificate::required;
-    options.tls = std::move(tls);
-  }
+  if (url.is_tls()) options.tls = server_tls(files);
   return options;
+}
+
+}  // namespace
+
+absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
+                                                       const config::Url& url) {
+  return listen_on(config, url, config.client_tls);
+}
+
+absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
+                                                            const config::Url& url) {
+  auto options = listen_on(config, url, config.peer_tls);
+  if (!options.ok()) return options;
+  options->write_timeout = config.raft_write_timeout;
+  options->http.idle_timeout = config.raft_read_timeout;
+  options->http.read_header_timeout = config.raft_read_timeout;
+  options->http.read_body_timeout = kSnapshotStallMax;
+  // A message without a stream: as long as one in a stream may be.
+  options->http.max_body_bytes = peer::kMessageBytesMax;
+  return options;
+}
+
+peer::TransportSettings transport_settings(const config::Config& config,
+                                           const server::MemberConfig& member) {
+  peer::TransportSettings settings;
+  settings.dial_timeout = std::chrono::seconds(1) + member.election_timeout();
+  settings.read_timeout = config.raft_read_timeout;
+  settings.write_timeout = config.raft_write_timeout;
+  settings.snap_dir = member.snap_dir();
+  const config::TlsFiles& files = config.peer_tls;
+  if (!files.empty() || !files.trusted_ca_file.empty()) {
+    net::TlsClientOptions tls;
+    tls.certificate_file = files.client_cert_file.empty() ? files.cert_file : files.client_cert_file;
+    tls.key_file = files.client_key_file.empty() ? files.key_file : files.client_key_file;
+    tls.trusted_ca_file = files.trusted_ca_file;
+    settings.tls = std::move(tls);
+  }
+  return settings;
 }
 
 }  // namespace holdfast::app

@@ -8,12 +8,17 @@
 #include "apps/holdfast/config.h"
 #include "net/grpc_server.h"
 #include "net/listener.h"
+#include "peer/host.h"
 #include "server/member_config.h"
 
 namespace holdfast::app {
 
 absl::StatusOr<server::MemberConfig> member_settings(const config::Config& config);
 net::GrpcOptions grpc_settings(const config::Config& config);
+// What the peers' transport needs; snapshots go to the data directory.
+peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member);
+absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
+                                                            const config::Url& url);
 // One listener per URL. InvalidArgument for a URL that cannot be listened on by this build.
 absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
                                                        const config::Url& url);

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "apps/holdfast/member_settings.h"
+#include "apps/holdfast/peer_side.h"
 #include "apps/holdfast/version.h"
 #include "backend/lmdb_engine.h"
 #include "base/errors.h"
@@ -62,7 +63,6 @@ struct RunningServer::Wiring {
   os::SystemRandom random;
   os::PosixFileSystem files;
   env::NoFaults faults;
-  server::NoPeers peers;
 
   // The raft owner and the log writer share a thread: on a member's few cores a hand-over costs more than what the two
   // could do at the same time (docs/decisions/0005-raft-and-log-share-a-thread.md).
@@ -72,6 +72,8 @@ struct RunningServer::Wiring {
   os::ThreadExecutor background;
   net::IoPool io;
 
+  server::MemberConfig settings;
+  std::unique_ptr<PeerSide> peers;
   std::unique_ptr<server::Member> member;
   std::unique_ptr<rpc::GrpcServices> services;
   std::unique_ptr<net::GrpcServer> grpc;
@@ -93,35 +95,45 @@ RunningServer::~RunningServer() = default;
 
 absl::Status RunningServer::start() {
   os::add_process_metrics(wiring_->metrics);
+  if (absl::Status s = open_peer_side(); !s.ok()) return s;
   if (absl::Status s = open_member(); !s.ok()) return s;
   wiring_->io.start();
   if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
   if (absl::Status s = open_client_ports(); !s.ok()) return s;
   export_facts();
-  wiring_->member->start({.ready = [this] { on_ready(); }, .removed = [this] {
-                            process_.die(
-                                "the member has been permanently removed from the cluster");
-                          }});
+  const auto removed = [this] {
+    process_.die("the member has been permanently removed from the cluster");
+  };
+  if (absl::Status s = wiring_->peers->serve(*wiring_->member, removed); !s.ok()) return s;
+  wiring_->member->start({.ready = [this] { on_ready(); }, .removed = removed});
   return absl::OkStatus();
 }
 
-absl::Status RunningServer::open_member() {
+absl::Status RunningServer::open_peer_side() {
+  Wiring& w = *wiring_;
   auto settings = member_settings(config_);
   if (!settings.ok()) return settings.status();
+  w.settings = *std::move(settings);
+  w.peers = std::make_unique<PeerSide>(config_, w.settings,
+                                       PeerSide::World{clock_, w.files, w.metrics, log_});
+  return w.peers->bind();
+}
+
+absl::Status RunningServer::open_member() {
   Wiring& w = *wiring_;
   absl::Status status;
   Latch opened;
   w.apply.post([&, done = opened.opener()]() mutable {
     auto member = server::Member::open(
-        *settings, {clock_, w.random, w.files, process_, w.faults, w.metrics, log_},
+        w.settings, {clock_, w.random, w.files, process_, w.faults, w.metrics, log_},
         {w.raft, w.raft, w.apply, w.backend, w.background},
         [&](const std::string& path) {
           return backend::open_lmdb_engine(
               {.path = path,
-               .sync = settings->unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
+               .sync = w.settings.unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
               w.files, process_, log_);
         },
-        {w.peers, nullptr});
+        {w.peers->peers(), nullptr});
     status = member.status();
     if (member.ok()) w.member = *std::move(member);
     done();
@@ -242,6 +254,7 @@ void RunningServer::stop() {
   Latch stopped;
   w.member->stop(stopped.opener());
   stopped.wait();
+  w.peers->stop();
   w.listeners.clear();
   w.metrics_listeners.clear();
   w.io.stop();

@@ -30,6 +30,7 @@ class RunningServer {
 
  private:
   struct Wiring;
+  absl::Status open_peer_side();
   absl::Status open_member();
   absl::Status open_metrics_ports();
   absl::Status open_client_ports();

@@ -38,7 +38,8 @@ Inbox::~Inbox() {
 
 void Inbox::deliver(std::vector<raft::Message> messages) {
   std::erase_if(messages, [&](const raft::Message& message) {
-    if (is_link_heartbeat(message)) return true;
+    // The ids of raft's own storage threads come from nobody else.
+    if (is_link_heartbeat(message) || raft::is_local_target(message.from)) return true;
     if (message.to != world_.self.member) {
       world_.log.warn("rejected Raft message to mismatch member",
                       {{"local-member-id", world_.self.member}, {"mismatch-member-id", message.to}});

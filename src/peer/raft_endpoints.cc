@@ -74,6 +74,8 @@ void RaftEndpoints::serve_message(net::HttpExchangeRef exchange) {
   if (!require_method(*exchange, world.self, "POST") || !admit(*exchange)) return;
   const std::string& body = exchange->request().body;
   auto message = raft::decode_message(body);
+  if (message.ok() && raft::is_local_target(message->from))
+    message = make_status(absl::StatusCode::kInvalidArgument, "from one of our own threads");
   if (!message.ok()) {
     world.log.warn("failed to unmarshal Raft message",
                    {{"local-member-id", world.self.member}, {"error", holdfast::message(message.status())}});

@@ -350,7 +350,11 @@ V3Server& Member::v3() { return *parts_->v3; }
 const MemberInfo& Member::info() const { return parts_->view; }
 RequestDoor& Member::door() { return *parts_->door; }
 RequestIdGenerator& Member::request_ids() { return parts_->ids; }
+MemberOperations& Member::operations() { return parts_->operations; }
 void Member::receive(raft::Message message) { parts_->raft->post_message(std::move(message)); }
+void Member::receive(std::vector<raft::Message> messages, Task taken) {
+  parts_->raft->post_messages(std::move(messages), std::move(taken));
+}
 
 absl::Status Member::receive_snapshot(raft::Message message, const std::string& received_path) {
   Parts& p = *parts_;

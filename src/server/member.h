@@ -77,9 +77,12 @@ class Member {
   const MemberInfo& info() const;
   RequestDoor& door();  // thread-safe
   RequestIdGenerator& request_ids();
+  MemberOperations& operations();  // thread-safe
 
   // From the other members. Any thread.
   void receive(raft::Message message);
+  // In this order; `taken` runs on the raft executor when raft has seen them.
+  void receive(std::vector<raft::Message> messages, Task taken);
   // A MsgSnap whose body lies in `received_path`: a file in snap_dir() named tmp* (those are removed at the next start),
   // complete and synced. Takes the file over: gives it its place ({index:016x}.snap.db), durably, then hands the message
   // to raft. Waits for the disk: call it where the file was written. After an error raft has not seen the message and

@@ -105,6 +105,14 @@ void RaftOwner::post_message(raft::Message message) {
   });
 }
 
+void RaftOwner::post_messages(std::vector<raft::Message> messages, Task taken) {
+  executor_.post([this, messages = std::move(messages), taken = std::move(taken)]() mutable {
+    for (raft::Message& message : messages) (void)node_.step(std::move(message));
+    schedule_ready();
+    taken();
+  });
+}
+
 void RaftOwner::post_conf_change(raft::ConfChange change) {
   executor_.post([this, change = std::move(change)] {
     if (node_.propose_conf_change(change) != raft::StepResult::ok)

@@ -75,6 +75,8 @@ class RaftOwner : public ReadIndexRequester {
   // The methods below run on the executor; the post_* ones may be called by any thread.
   void post_proposal(uint64_t id, SharedBytes data);
   void post_message(raft::Message message);
+  // `taken` runs on the executor when all of them are stepped.
+  void post_messages(std::vector<raft::Message> messages, Task taken);
   void post_conf_change(raft::ConfChange change);
   void on_append_done(raft::Message order);
   // Steps the responses, and forgets what is applied and old enough.

@@ -3,6 +3,7 @@ on free ports of 127.0.0.1, keep their data in temporary folders and are ended b
 import base64
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,12 +15,16 @@ HOLDFAST = os.environ.get("HOLDFAST_BIN", "build/release/bin/holdfast")
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Below the range that the kernel takes for outgoing connections: a member that is down keeps its port."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(12000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                ports.append(port)
+            except OSError:
+                pass
     return ports
 
 

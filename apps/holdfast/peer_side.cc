@@ -1,0 +1,84 @@
+#include "apps/holdfast/peer_side.h"
+
+#include <atomic>
+#include <future>
+
+#include "apps/holdfast/member_settings.h"
+#include "membership/cluster.h"
+
+namespace holdfast::app {
+
+class PeerSide::Bridge final : public peer::Host {
+ public:
+  Bridge(server::Member& member, Task removed) : member_(member), removed_(std::move(removed)) {}
+
+  void receive(std::vector<raft::Message> messages, Task taken) override {
+    member_.receive(std::move(messages), std::move(taken));
+  }
+  absl::Status receive_snapshot(raft::Message message, const std::string& path) override {
+    return member_.receive_snapshot(std::move(message), path);
+  }
+  bool is_removed(MemberId id) const override { return member_.info().cluster()->is_removed(id); }
+  void report_unreachable(MemberId id) override { member_.report_unreachable(id); }
+  void report_snapshot(MemberId id, raft::SnapshotStatus status) override {
+    member_.report_snapshot(id, status);
+  }
+  void removed_by_peers() override {
+    if (!said_.exchange(true)) removed_();
+  }
+
+ private:
+  server::Member& member_;
+  Task removed_;
+  std::atomic<bool> said_{false};
+};
+
+PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& member, const World& world)
+    : config_(config),
+      member_config_(member),
+      world_(world),
+      io_(world.clock, 1, "peer"),
+      transfers_("transfer", world.clock),
+      transport_({io_.at(0), transfers_, world.files, world.metrics, world.log},
+                 transport_settings(config, member)),
+      endpoints_(transport_, world.log) {}
+
+PeerSide::~PeerSide() = default;
+
+absl::Status PeerSide::bind() {
+  for (const config::Url& url : config_.listen_peer_urls) {
+    auto options = peer_listener_settings(config_, url);
+    if (!options.ok()) return options.status();
+    listeners_.push_back(
+        std::make_unique<net::Listener>(io_, *std::move(options), world_.log, nullptr, &endpoints_));
+    if (absl::Status s = listeners_.back()->bind(); !s.ok()) return s;
+  }
+  io_.start();
+  return absl::OkStatus();
+}
+
+absl::Status PeerSide::serve(server::Member& member, Task removed) {
+  bridge_ = std::make_unique<Bridge>(member, std::move(removed));
+  const server::MemberInfo& info = member.info();
+  transport_.start({info.member_id(), info.cluster_id(), member_config_.advertise_peer_urls}, *bridge_);
+  endpoints_.use({info, member.operations(), member.door()});
+  const auto cluster = info.cluster();
+  for (const auto& [id, other] : cluster->members())
+    if (id != info.member_id()) transport_.add(id, other.peer_urls);
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    if (absl::Status s = listeners_[i]->start(); !s.ok()) return s;
+    world_.log.info("serving peer traffic", {{"address", config_.listen_peer_urls[i].host}});
+  }
+  return absl::OkStatus();
+}
+
+void PeerSide::stop() {
+  std::promise<void> stopped;
+  transport_.stop([&stopped] { stopped.set_value(); });
+  stopped.get_future().wait();
+  listeners_.clear();
+  io_.stop();
+  transfers_.stop();
+}
+
+}  // namespace holdfast::app
