@@ -125,7 +125,7 @@ absl::Status StateMachine::load_members(backend::ReadView& view) {
 void StateMachine::save_progress(backend::Backend& backend) {
   backend::ConsistentIndex progress = consistent_;
   // As etcd 3.5.0 to 3.5.2 could: the index of an entry was committed before what the entry changed.
-  if (MUTANT("apply.index_before_its_entry")) ++progress.index;
+  if (mutant("apply.index_before_its_entry")) ++progress.index;
   backend::put_consistent_index(backend, progress);
   if (!std::exchange(conf_state_changed_, false)) return;
   backend.put(Bucket::meta, backend::kConfStateKey, membership::to_json(cluster_.conf_state()));
@@ -149,7 +149,7 @@ void StateMachine::show_cluster() {
 // --- entries ---
 
 bool StateMachine::begin_entry(Index index, Term term) {
-  if (index.value <= consistent_.index && !MUTANT("apply.twice_after_restart")) return false;
+  if (index.value <= consistent_.index && !mutant("apply.twice_after_restart")) return false;
   consistent_ = {.index = index.value, .term = term.value};
   return true;
 }

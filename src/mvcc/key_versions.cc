@@ -129,7 +129,7 @@ std::optional<RevisionPair> KeyVersions::keep(int64_t at) const {
   if (!newest) return std::nullopt;
   const Past old = at_position(*newest);
   if (old.tombstone) return std::nullopt;
-  if (MUTANT("mvcc.compaction_drops_live_revision") && old.main == at) return std::nullopt;
+  if (mutant("mvcc.compaction_drops_live_revision") && old.main == at) return std::nullopt;
   return RevisionPair{old.main, old.sub};
 }
 

@@ -297,7 +297,7 @@ void Raft::broadcast_heartbeat() {
   for (auto& [id, progress] : tracker_.progress) {
     if (id == id_) continue;
     // RAL-08: a follower must not take for committed what it may not have.
-    const Index commit = MUTANT("raft.heartbeat_commits_too_far")
+    const Index commit = mutant("raft.heartbeat_commits_too_far")
                              ? log_.committed()
                              : std::min(progress.match, log_.committed());
     send({.type = MessageType::heartbeat, .to = id, .commit = commit, .context = context});

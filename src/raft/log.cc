@@ -60,7 +60,7 @@ bool Log::matches(EntryId id) const {
 
 bool Log::up_to_date(EntryId theirs) const {
   const EntryId ours = last_id();
-  if (MUTANT("raft.stale_log_may_lead")) return true;
+  if (mutant("raft.stale_log_may_lead")) return true;
   return theirs.term > ours.term || (theirs.term == ours.term && theirs.index >= ours.index);
 }
 
@@ -75,7 +75,7 @@ std::optional<Index> Log::maybe_append(EntryId previous, const Entries& entries,
     }
     append(entries.slice(conflict - (previous.index + 1), entries.size()));
   }
-  commit_to(std::min(committed, MUTANT("raft.append_commits_too_far") ? last_index() : last_new));
+  commit_to(std::min(committed, mutant("raft.append_commits_too_far") ? last_index() : last_new));
   return last_new;
 }
 
@@ -131,7 +131,7 @@ void Log::commit_to(Index index) {
 
 bool Log::maybe_commit(EntryId id) {
   if (id.term == Term(0) || id.index <= committed_) return false;
-  if (!matches(id) && !MUTANT("raft.commits_older_term")) return false;
+  if (!matches(id) && !mutant("raft.commits_older_term")) return false;
   commit_to(id.index);
   return true;
 }

@@ -26,7 +26,7 @@ void Raft::handle_read_index(Message message) {
 void Raft::start_read(Message message) {
   switch (config_.read_only_option) {
     case ReadOnlyOption::safe: {
-      if (MUTANT("raft.read_by_deposed_leader")) return answer_read(message, log_.committed());
+      if (mutant("raft.read_by_deposed_leader")) return answer_read(message, log_.committed());
       ReadOnly& reads = leader_->read_only;
       if (!reads.add_request(log_.committed(), std::move(message))) return;
       reads.receive_ack(id_, reads.heartbeat_context().view());

@@ -109,7 +109,7 @@ void ApplyOwner::apply_conf_change(const raft::Entry& entry) {
   absl::StatusOr<raft::ConfChange> change = raft::decode_conf_change(entry.data);
   CHECK(change.ok(), "entry {}: {}", entry.index.value, message(change.status()));
   apply::ConfChangeOutcome outcome = parts_.machine.apply_conf_change(*change, should_apply);
-  if (MUTANT("server.conf_change_applied_twice") && !should_apply)
+  if (mutant("server.conf_change_applied_twice") && !should_apply)
     parts_.raft.executor().post([raft = &parts_.raft, change = *change, at = entry.index] {
       raft->apply_conf_change(change, at);
     });

@@ -44,7 +44,7 @@ void ReadIndex::begin_round() {
 void ReadIndex::request() {
   // Every request gets an id of its own: an answer to an id sent before a pause of this process must not be taken for
   // an answer to one sent after it (RD-03).
-  const uint64_t id = MUTANT("server.read_index_id_reused") ? 1 : ids_.next();
+  const uint64_t id = mutant("server.read_index_id_reused") ? 1 : ids_.next();
   round_.ids.insert(id);
   executor_.cancel(retry_timer_);
   retry_timer_ = executor_.post_after(options_.retry, [this] { on_retry_timer(); });

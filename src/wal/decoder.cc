@@ -134,7 +134,7 @@ absl::StatusOr<bool> Decoder::next_in_source(Record& record) {
   // Crc records are judged below: the first one of all says where the chain begins.
   const uint32_t computed = crc32c_extend(crc_, parsed->data);
   if (parsed->type != RecordType::crc && parsed->crc != computed &&
-      !(MUTANT("wal.torn_tail_accepted") && in_last())) {
+      !(mutant("wal.torn_tail_accepted") && in_last())) {
     return failed_record(field, fmt::format("walpb: crc mismatch: expected: {:x} computed: {:x}",
                                             parsed->crc, computed));
   }

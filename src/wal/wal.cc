@@ -189,7 +189,7 @@ absl::Status Wal::save(const raft::HardState& state, std::span<const raft::Entry
   if (!state.empty()) {
     state_ = state;
     raft::HardState written = state;
-    if (MUTANT("wal.forgets_vote")) written.vote = {};
+    if (mutant("wal.forgets_vote")) written.vote = {};
     writer_.put(RecordType::state, encode(written));
   }
   if (tail_offset() >= options_.segment_bytes) return cut();
@@ -241,7 +241,7 @@ absl::Status Wal::flush_and_sync() {
   if (options_.fsync == Fsync::unsafe_no) return absl::OkStatus();
   if (FAULT_POINT(world_.faults, "wal.before_sync"))
     return poison(absl::AbortedError("fault point wal.before_sync"));
-  if (MUTANT("wal.ack_before_sync")) return absl::OkStatus();
+  if (mutant("wal.ack_before_sync")) return absl::OkStatus();
   const env::Instant start = world_.clock.now();
   const absl::Status status = segments_.back().file->sync_data();
   const env::Duration took = world_.clock.now() - start;
