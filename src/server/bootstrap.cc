@@ -30,6 +30,22 @@ absl::Status touch_directory(env::FileSystem& files, const std::string& path) {
   return files.remove(probe);
 }
 
+std::string parent_of(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// A directory whose name a power cut can take away takes along whatever was synced inside it.
+absl::Status sync_names(env::FileSystem& files, const MemberConfig& config) {
+  for (const std::string& directory : {config.snap_dir(), config.member_dir(), config.data_dir})
+    if (absl::Status s = files.sync_directory(directory); !s.ok()) return s;
+  // Around the data directory not everything may be ours to open.
+  const absl::Status around = files.sync_directory(parent_of(config.data_dir));
+  return absl::IsPermissionDenied(around) ? absl::OkStatus() : around;
+}
+
 absl::StatusOr<bool> exists(env::FileSystem& files, const std::string& path) {
   return files.exists(path);
 }
@@ -71,6 +87,8 @@ absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Log
     return with_prefix("cannot access member directory", s);
   if (absl::Status s = files.create_directories(config.snap_dir()); !s.ok())
     return with_prefix("cannot access snapshot directory", s);
+  if (absl::Status s = sync_names(files, config); !s.ok())
+    return with_prefix("cannot sync data directory", s);
 
   DataDirectory result;
   auto backend = files.exists(config.backend_path());

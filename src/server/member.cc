@@ -49,6 +49,8 @@ absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::W
   auto engine = open_engine(config.backend_path());
   if (!engine.ok()) return engine.status();
   origins.engine = *std::move(engine);
+  // A log without its backend is refused, so the backend's name must last before there is a log.
+  if (absl::Status s = world.files.sync_directory(config.snap_dir()); !s.ok()) return s;
   const wal::World wal_world{world.files, world.clock, world.log, world.metrics, world.faults};
   auto log = directory->has_log ? reopen_log(wal_world, config) : found_cluster(wal_world, config);
   if (!log.ok()) return log.status();

@@ -74,7 +74,9 @@ void SimNetwork::send(raft::Message message, env::Instant leaves) {
   }
   if (l.blocked || strikes(quality.loss_ppm)) return lose(message, quality);
   const env::Instant when = arrival(l, quality, message, leaves);
-  if (message.type != raft::MessageType::snap && strikes(quality.duplicate_ppm)) {
+  const bool at_most_once =
+      message.type == raft::MessageType::snap || message.type == raft::MessageType::prop;
+  if (!at_most_once && strikes(quality.duplicate_ppm)) {
     ++counts_.duplicated;
     deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), message);
   }

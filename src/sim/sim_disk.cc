@@ -129,8 +129,9 @@ class SimFile final : public env::File {
     if (!writable_)
       return failure(absl::StatusCode::kUnknown, "write", path_, "Bad file descriptor");
     if (disk_.strikes(disk_.faults_.write_error_ppm)) {
-      SimDisk::write_bytes(*node_, offset,
-                           data.substr(0, disk_.random_.below(data.size() + 1)));
+      // The kernel gives up between two pages, never within a sector.
+      const uint64_t end = (offset + disk_.random_.below(data.size() + 1)) / kSectorBytes * kSectorBytes;
+      if (end > offset) SimDisk::write_bytes(*node_, offset, data.substr(0, end - offset));
       return io_error("write", path_);
     }
     const uint64_t room = disk_.room();

@@ -55,7 +55,7 @@ struct DiskOperation {
 // Probabilities are in millionths per operation; all zero: a disk that never fails.
 struct DiskFaults {
   uint32_t read_error_ppm = 0;   // EIO
-  uint32_t write_error_ppm = 0;  // EIO after a random part was written
+  uint32_t write_error_ppm = 0;  // EIO after a random number of sectors was written
   uint32_t sync_error_ppm = 0;   // EIO, and what was to be synced is lost
   uint32_t lost_sync_ppm = 0;    // answers OK and persists nothing: must be detected, or stay within a minority
   uint64_t capacity_bytes = UINT64_MAX;  // ENOSPC beyond it; preallocated bytes count

@@ -1,0 +1,150 @@
+// holdfast-sim: runs whole clusters in virtual time, one seed after the other, and says what was violated.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/simulation.h"
+
+namespace {
+
+using holdfast::sim::SimOptions;
+using holdfast::sim::SimReport;
+
+constexpr const char* kUsage =
+    R"(usage: holdfast-sim (--seed=N | --seeds=A..B) [--members=N] [--hours=H] [--until=T] [--jobs=N] [--trace]
+
+  --seed=N       one run
+  --seeds=A..B   all from A to B
+  --members=N    1 to 7; otherwise the seed says
+  --hours=H      virtual hours with faults, fractions too; otherwise the seed says
+  --until=T      stop at virtual second T without judging, to look at a beginning with --trace
+  --jobs=N       processes at once (1)
+  --trace        what happens, on stderr
+
+Prints a line a run. Exits 1 if something was violated.
+)";
+
+struct Flags {
+  SimOptions options;
+  uint64_t first = 0;
+  uint64_t last = 0;
+  bool has_seeds = false;
+  unsigned jobs = 1;
+  std::string repeated;  // flags that a repetition needs
+};
+
+template <class T>
+bool parse(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_seeds(std::string_view text, Flags& flags) {
+  const size_t dots = text.find("..");
+  flags.has_seeds = true;
+  if (dots == std::string_view::npos) {
+    if (!parse(text, flags.first)) return false;
+    flags.last = flags.first;
+    return true;
+  }
+  return parse(text.substr(0, dots), flags.first) && parse(text.substr(dots + 2), flags.last) &&
+         flags.first <= flags.last;
+}
+
+std::optional<Flags> parse_flags(int argc, char** argv) {
+  Flags flags;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    const size_t equals = arg.find('=');
+    const std::string_view name = arg.substr(0, equals);
+    const std::string_view value = equals == std::string_view::npos ? "" : arg.substr(equals + 1);
+    double number = 0;
+    bool good = false;
+    if (name == "--seed" || name == "--seeds") good = parse_seeds(value, flags);
+    if (name == "--members") {
+      good = parse(value, flags.options.members) && flags.options.members >= 1 && flags.options.members <= 7;
+      flags.repeated += " " + std::string(arg);
+    }
+    if (name == "--hours") {
+      good = parse(value, number) && number > 0;
+      flags.options.chaos = holdfast::env::Duration(static_cast<int64_t>(number * 3600e9));
+      flags.repeated += " " + std::string(arg);
+    }
+    if (name == "--until") {
+      good = parse(value, number) && number > 0;
+      flags.options.until = holdfast::env::Duration(static_cast<int64_t>(number * 1e9));
+    }
+    if (name == "--jobs") good = parse(value, flags.jobs) && flags.jobs >= 1;
+    if (arg == "--trace") good = flags.options.trace = true;
+    if (!good) return std::nullopt;
+  }
+  if (!flags.has_seeds) return std::nullopt;
+  return flags;
+}
+
+// For the last words of a process that crashes: memory errors end more than a member.
+volatile uint64_t seed_under_way = 0;
+
+void last_words(int signal) {
+  char text[] = "CRASHED at seed 00000000000000000000; repeat: holdfast-sim --seed=...\n";
+  uint64_t seed = seed_under_way;
+  for (char* digit = text + 35; digit >= text + 16; --digit, seed /= 10) *digit = static_cast<char>('0' + seed % 10);
+  (void)!write(STDOUT_FILENO, text, sizeof text - 1);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+bool run(const Flags& flags, uint64_t seed) {
+  seed_under_way = seed;
+  SimOptions options = flags.options;
+  options.seed = seed;
+  const SimReport report = holdfast::sim::simulate(options);
+  std::string text = describe(report) + "\n";
+  if (!report.violation.empty()) {
+    text += "VIOLATION: " + report.violation + "\nrepeat: holdfast-sim --seed=" + std::to_string(seed) +
+            flags.repeated + " --trace\n";
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+  return report.violation.empty();
+}
+
+// Seeds first, first + step, ...
+int run_share(const Flags& flags, uint64_t first, uint64_t step) {
+  bool good = true;
+  for (uint64_t seed = first; seed <= flags.last; seed += step) good = run(flags, seed) && good;
+  return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto flags = parse_flags(argc, argv);
+  if (!flags) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE}) std::signal(signal, last_words);
+  if (flags->jobs == 1) return run_share(*flags, flags->first, 1);
+  std::vector<pid_t> workers;
+  for (unsigned i = 0; i < flags->jobs; ++i) {
+    const pid_t worker = fork();
+    if (worker == 0) _exit(run_share(*flags, flags->first + i, flags->jobs));
+    workers.push_back(worker);
+  }
+  bool good = true;
+  for (const pid_t worker : workers) {
+    int status = 0;
+    waitpid(worker, &status, 0);
+    good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  }
+  return good ? 0 : 1;
+}

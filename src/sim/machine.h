@@ -1,0 +1,99 @@
+// One simulated machine: a disk and a clock that last, and on them the process of a member, or none. The process is a whole
+// server::Member over the simulated world; its backend is the memory engine, whose image lasts as the disk does.
+//
+// Called by the scheduler's events, never from inside a task of the process.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "backend/memory_engine.h"
+#include "base/log.h"
+#include "env/metrics.h"
+#include "raft/invariants.h"
+#include "server/member.h"
+#include "sim/network.h"
+#include "sim/process.h"
+#include "sim/sim_disk.h"
+
+namespace holdfast::sim {
+
+// Which owners share a thread (docs/decisions/0005): both must be right.
+enum class Wiring : uint8_t { five_executors, raft_and_log_share, all_share };
+
+class Machine {
+ public:
+  struct World {
+    SimScheduler& scheduler;
+    SimNetwork& network;
+    Logger& log;
+    raft::ClusterInvariants& cluster_invariants;
+    std::function<void(std::string)> violation;
+    // The member's process ended by itself, or its member could not be opened: what it said. Called outside of its tasks.
+    std::function<void(Machine&, std::string)> ended;
+    // After each task of the apply executor.
+    std::function<void(Machine&)> applied;
+  };
+  enum class Loss : uint8_t { power, process };
+
+  Machine(World world, server::MemberConfig config, Wiring wiring);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  const std::string& name() const { return config_.name; }
+  // Starts the process. It must be down.
+  void start();
+  // Ends it. Power: what was not synced is lost in part. Process: the page cache stays.
+  void crash(Loss loss);
+  // Asks the member to stop in good order; the process ends when it has.
+  void stop();
+  // The power fails during the `nth` disk operation from now on (1: the next one).
+  void crash_at_disk_operation(uint64_t nth);
+
+  bool down() const { return process_ == nullptr; }
+  // There is a member that can be asked.
+  bool serving() const { return member_ != nullptr && process_->alive() && !stopping_; }
+  bool stopping() const { return process_ != nullptr && stopping_; }
+  SimProcess* process() { return process_.get(); }
+  server::Member& member() { return *member_; }
+  env::Executor& rpc() { return *rpc_; }
+  SimClock& clock() { return clock_; }
+  SimDisk& disk() { return disk_; }
+  // The backend's disk: errors of its commits; see MemoryImage.
+  void fail_commits(std::function<absl::Status()> before_commit) { image_->before_commit = std::move(before_commit); }
+  MemberId id() const { return id_; }
+  uint64_t starts() const { return starts_; }
+  size_t deepest_queue() const;
+
+ private:
+  class Link;
+  void open();
+  void inspect(const SimExecutor& executor);
+  void end(Loss loss);
+  absl::StatusOr<std::unique_ptr<backend::Engine>> open_engine(const std::string& path);
+
+  const World world_;
+  const server::MemberConfig config_;
+  const Wiring wiring_;
+  SimClock clock_;
+  SimDisk disk_;
+  std::shared_ptr<backend::MemoryImage> image_;  // shared with the engine, which dies with the process
+  env::NullMetrics metrics_;
+  raft::Invariants invariants_;
+  const MemberId id_;
+  uint64_t starts_ = 0;
+  size_t deepest_queue_ = 0;
+  std::unique_ptr<SimProcess> process_;
+  std::unique_ptr<Link> link_;
+  SimExecutor* rpc_ = nullptr;
+  SimExecutor* raft_ = nullptr;
+  SimExecutor* apply_ = nullptr;
+  std::unique_ptr<server::Member::Executors> executors_;
+  std::unique_ptr<server::Member> member_;
+  bool stopping_ = false;
+  uint64_t disk_operations_left_ = 0;  // until the power fails
+};
+
+}  // namespace holdfast::sim

@@ -1,0 +1,321 @@
+#include "sim/nemesis.h"
+
+#include <span>
+#include <utility>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+
+namespace holdfast::sim {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr uint32_t kMillion = 1'000'000;
+
+// A disk as it should be: an fsync takes up to two milliseconds, all else next to nothing.
+constexpr int64_t kSyncMax = 2'000'000;
+constexpr int64_t kOtherMax = 20'000;
+constexpr int kSlowFactor = 50;
+// Of one operation of a disk that hangs.
+constexpr int64_t kHangMax = 3'000'000'000;
+
+}  // namespace
+
+Nemesis::Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::unique_ptr<Machine>>& machines,
+                 const Knobs& knobs, Logger& log)
+    : scheduler_(scheduler),
+      network_(network),
+      machines_(machines),
+      knobs_(knobs),
+      log_(log),
+      random_(scheduler.random().fork()),
+      patients_(machines.size()) {
+  for (size_t i = 0; i < machines_.size(); ++i) {
+    patients_[i].latency = random_.fork();
+    machines_[i]->disk().set_latency(
+        [this, &p = patients_[i]](const DiskOperation& operation) { return latency(p, operation); });
+  }
+}
+
+void Nemesis::start() {
+  static constexpr Fault kProcess[] = {&Nemesis::power_cut, &Nemesis::power_cut_at_operation, &Nemesis::kill,
+                                       &Nemesis::stop, &Nemesis::kill_all, &Nemesis::pause};
+  static constexpr Fault kNetwork[] = {&Nemesis::partition, &Nemesis::isolate, &Nemesis::one_way, &Nemesis::bad_link,
+                                       &Nemesis::bad_network};
+  static constexpr Fault kClock[] = {&Nemesis::clock_rate, &Nemesis::clock_jump};
+  static constexpr Fault kDisk[] = {&Nemesis::disk_errors, &Nemesis::disk_full, &Nemesis::slow_disk,
+                                    &Nemesis::failing_commits};
+  // A run that does a few things often finds what one that does everything seldom does not.
+  const auto choose = [this](std::span<const Fault> kinds, uint64_t of_four) {
+    if (!random_.chance(of_four, 4)) return;
+    for (const Fault kind : kinds)
+      if (random_.chance(2, 3)) chosen_.push_back(kind);
+  };
+  choose(kProcess, 3);
+  choose(kNetwork, 3);
+  choose(kClock, 1);
+  choose(kDisk, 2);
+  if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
+}
+
+void Nemesis::later(env::Duration delay, Task task) {
+  scheduler_.after(delay, [this, task = std::make_unique<Task>(std::move(task))] {
+    if (!over_) (*task)();
+  });
+}
+
+env::Duration Nemesis::a_while(env::Duration max) {
+  // Short ones as often as long ones.
+  const auto bound = static_cast<uint64_t>(max.count()) >> random_.below(8);
+  return env::Duration(static_cast<int64_t>(random_.below(bound + 1)));
+}
+
+void Nemesis::strike() {
+  ++faults_;
+  (this->*chosen_[random_.below(chosen_.size())])();
+  later(a_while(2 * knobs_.between_faults), [this] { strike(); });
+}
+
+void Nemesis::note(std::string_view what, std::string_view whom) {
+  log_.warn(what, {{"whom", whom}});
+  scheduler_.note(faults_ << 8 ^ whom.size() ^ what.size() << 16);
+}
+
+Machine& Nemesis::any_machine() { return *machines_[random_.below(machines_.size())]; }
+
+Nemesis::Patient& Nemesis::patient(const Machine& machine) {
+  for (size_t i = 0; i < machines_.size(); ++i)
+    if (machines_[i].get() == &machine) return patients_[i];
+  return patients_.front();
+}
+
+bool Nemesis::excuses(Machine& machine) {
+  if (!patient(machine).excused) return false;
+  restart_later(machine);
+  return true;
+}
+
+void Nemesis::start_machine(Machine& machine) {
+  // Whoever starts it has looked at the disk before.
+  machine.disk().set_faults({});
+  machine.fail_commits(nullptr);
+  patient(machine).excused = false;
+  machine.start();
+}
+
+void Nemesis::restart_later(Machine& machine) {
+  const env::Duration soon = milliseconds(10);
+  scheduler_.after(over_ ? soon : soon + a_while(seconds(20)), [this, &machine] {
+    if (machine.down()) start_machine(machine);
+  });
+}
+
+env::Duration Nemesis::latency(Patient& p, const DiskOperation& operation) {
+  const bool sync = operation.action == DiskAction::sync || operation.action == DiskAction::sync_directory;
+  int64_t took = p.latency.between(1'000, sync ? kSyncMax : kOtherMax);
+  if (p.disk == Disk::slow) took *= kSlowFactor;
+  if (p.disk == Disk::hung && sync) took = p.latency.between(0, kHangMax);
+  return env::Duration(took);
+}
+
+// --- processes ---
+
+void Nemesis::power_cut() {
+  Machine& machine = any_machine();
+  if (machine.down()) return;
+  note("power cut", machine.name());
+  machine.crash(Machine::Loss::power);
+  restart_later(machine);
+}
+
+void Nemesis::power_cut_at_operation() {
+  Machine& machine = any_machine();
+  if (machine.down()) return;
+  note("power cut at a disk operation", machine.name());
+  patient(machine).excused = true;
+  machine.crash_at_disk_operation(1 + random_.below(40));
+}
+
+void Nemesis::kill() {
+  Machine& machine = any_machine();
+  if (machine.down()) return;
+  note("kill", machine.name());
+  machine.crash(Machine::Loss::process);
+  restart_later(machine);
+}
+
+void Nemesis::stop() {
+  Machine& machine = any_machine();
+  if (!machine.serving()) return;
+  note("stop", machine.name());
+  machine.stop();
+  // It may hang on its disk; then it is killed.
+  later(seconds(5), [this, &machine, start = machine.starts()] {
+    if (machine.starts() == start) machine.crash(Machine::Loss::process);
+    restart_later(machine);
+  });
+}
+
+void Nemesis::kill_all() {
+  if (!random_.chance(1, 4)) return kill();
+  note("power cut everywhere", "all");
+  for (auto& machine : machines_) {
+    machine->crash(Machine::Loss::power);
+    restart_later(*machine);
+  }
+}
+
+void Nemesis::pause() {
+  Machine& machine = any_machine();
+  if (machine.down() || machine.process()->paused()) return;
+  note("pause", machine.name());
+  machine.process()->pause();
+  later(a_while(seconds(10)), [&machine, start = machine.starts()] {
+    if (machine.starts() == start && !machine.down()) machine.process()->resume();
+  });
+}
+
+// --- network ---
+
+void Nemesis::partition() {
+  note("partition", "some");
+  std::vector<std::pair<MemberId, MemberId>> cut;
+  const uint64_t sides = random_.next();
+  for (size_t a = 0; a < machines_.size(); ++a)
+    for (size_t b = 0; b < machines_.size(); ++b)
+      if ((sides >> a & 1) != (sides >> b & 1)) cut.emplace_back(machines_[a]->id(), machines_[b]->id());
+  for (const auto& [from, to] : cut) network_.block(from, to);
+  later(a_while(seconds(20)), [this, cut = std::move(cut)] {
+    for (const auto& [from, to] : cut) network_.unblock(from, to);
+  });
+}
+
+void Nemesis::isolate() {
+  Machine& machine = any_machine();
+  note("isolate", machine.name());
+  for (auto& other : machines_) {
+    network_.block(machine.id(), other->id());
+    network_.block(other->id(), machine.id());
+  }
+  later(a_while(seconds(20)), [this, &machine] {
+    for (auto& other : machines_) {
+      network_.unblock(machine.id(), other->id());
+      network_.unblock(other->id(), machine.id());
+    }
+  });
+}
+
+void Nemesis::one_way() {
+  const MemberId from = any_machine().id();
+  const MemberId to = any_machine().id();
+  note("one way blocked", hex_id(from.value));
+  network_.block(from, to);
+  later(a_while(seconds(20)), [this, from, to] { network_.unblock(from, to); });
+}
+
+void Nemesis::bad_link() {
+  const MemberId from = any_machine().id();
+  const MemberId to = any_machine().id();
+  note("bad link", hex_id(from.value));
+  LinkQuality quality = knobs_.link;
+  quality.loss_ppm = static_cast<uint32_t>(random_.below(300'000));
+  quality.slow_ppm = static_cast<uint32_t>(random_.below(300'000));
+  quality.slow_max = milliseconds(random_.between(1, 5'000));
+  if (random_.chance(1, 2)) quality.bytes_per_second = 1'000 << random_.below(10);
+  network_.set_quality(from, to, quality);
+  later(a_while(seconds(30)), [this, from, to] { network_.set_quality(from, to, knobs_.link); });
+}
+
+void Nemesis::bad_network() {
+  note("bad network", "all");
+  LinkQuality quality = knobs_.link;
+  quality.loss_ppm = static_cast<uint32_t>(random_.below(200'000));
+  quality.duplicate_ppm = static_cast<uint32_t>(random_.below(200'000));
+  quality.reorder_ppm = static_cast<uint32_t>(random_.below(200'000));
+  quality.slow_max = milliseconds(random_.between(1, 2'000));
+  network_.set_quality(quality);
+  later(a_while(seconds(30)), [this] { network_.set_quality(knobs_.link); });
+}
+
+// --- clocks ---
+
+void Nemesis::clock_rate() {
+  Machine& machine = any_machine();
+  note("clock at another rate", machine.name());
+  machine.clock().set_rate(random_.between(kMillion / 2, 2 * kMillion));
+}
+
+void Nemesis::clock_jump() {
+  Machine& machine = any_machine();
+  note("clock jumps", machine.name());
+  if (random_.chance(1, 2)) {
+    machine.clock().jump(a_while(seconds(30)));
+  } else {
+    machine.clock().jump_wall(env::Duration(random_.between(-3'600'000'000'000, 3'600'000'000'000)));
+  }
+}
+
+// --- disks ---
+
+void Nemesis::disk_errors() {
+  Machine& machine = any_machine();
+  note("disk errors", machine.name());
+  DiskFaults faults;
+  const uint32_t ppm = 1'000'000 >> random_.below(10);
+  (random_.chance(1, 2) ? faults.write_error_ppm : faults.sync_error_ppm) = ppm;
+  machine.disk().set_faults(faults);
+  patient(machine).excused = true;
+  later(a_while(seconds(10)), [&machine] { machine.disk().set_faults({}); });
+}
+
+void Nemesis::disk_full() {
+  Machine& machine = any_machine();
+  note("disk full", machine.name());
+  DiskFaults faults;
+  faults.capacity_bytes = machine.disk().used_bytes() + random_.below(100'000);
+  machine.disk().set_faults(faults);
+  patient(machine).excused = true;
+  later(a_while(seconds(10)), [&machine] { machine.disk().set_faults({}); });
+}
+
+void Nemesis::slow_disk() {
+  Machine& machine = any_machine();
+  note("slow disk", machine.name());
+  Patient& p = patient(machine);
+  p.disk = random_.chance(1, 3) ? Disk::hung : Disk::slow;
+  later(a_while(seconds(20)), [&p] { p.disk = Disk::good; });
+}
+
+void Nemesis::failing_commits() {
+  Machine& machine = any_machine();
+  note("backend commits fail", machine.name());
+  patient(machine).excused = true;
+  machine.fail_commits([] { return make_status(absl::StatusCode::kResourceExhausted, "commit: no space left"); });
+  later(a_while(seconds(5)), [&machine] { machine.fail_commits(nullptr); });
+}
+
+void Nemesis::heal() {
+  over_ = true;
+  network_.heal();
+  network_.set_quality(knobs_.link);
+  for (size_t i = 0; i < machines_.size(); ++i) {
+    Machine& machine = *machines_[i];
+    machine.disk().set_faults({});
+    machine.disk().set_hook(nullptr);
+    machine.fail_commits(nullptr);
+    machine.clock().set_rate(kMillion);
+    patients_[i].disk = Disk::good;
+    if (machine.stopping()) machine.crash(Machine::Loss::process);
+    if (machine.down()) {
+      start_machine(machine);
+    } else if (machine.process()->paused()) {
+      machine.process()->resume();
+    }
+  }
+}
+
+}  // namespace holdfast::sim

@@ -1,0 +1,77 @@
+// Breaks things, mends most of them after a while, and at last all of them. What it draws comes from the seed alone.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "sim/knobs.h"
+#include "sim/machine.h"
+#include "sim/network.h"
+
+namespace holdfast::sim {
+
+class Nemesis {
+ public:
+  Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::unique_ptr<Machine>>& machines,
+          const Knobs& knobs, Logger& log);
+
+  void start();
+  // Everything as it should be from now on: all processes run, nothing is lost or late, disks and clocks are good.
+  void heal();
+  // A process ended by itself. True if that may happen, then it is started again later.
+  bool excuses(Machine& machine);
+  uint64_t faults() const { return faults_; }
+
+ private:
+  enum class Disk : uint8_t { good, slow, hung };
+  struct Patient {
+    Disk disk = Disk::good;
+    bool excused = false;  // its disk fails or failed since it was started
+    Random latency{0};
+  };
+  using Fault = void (Nemesis::*)();
+
+  void strike();
+  void later(env::Duration delay, Task task);
+  env::Duration a_while(env::Duration max);
+  Machine& any_machine();
+  Patient& patient(const Machine& machine);
+  void restart_later(Machine& machine);
+  void start_machine(Machine& machine);
+  env::Duration latency(Patient& patient, const DiskOperation& operation);
+  void note(std::string_view what, std::string_view whom);
+
+  void power_cut();
+  void power_cut_at_operation();
+  void kill();
+  void stop();
+  void kill_all();
+  void pause();
+  void partition();
+  void isolate();
+  void one_way();
+  void bad_link();
+  void bad_network();
+  void clock_rate();
+  void clock_jump();
+  void disk_errors();
+  void disk_full();
+  void slow_disk();
+  void failing_commits();
+
+  SimScheduler& scheduler_;
+  SimNetwork& network_;
+  std::vector<std::unique_ptr<Machine>>& machines_;
+  const Knobs knobs_;
+  Logger& log_;
+  Random random_;
+  std::vector<Patient> patients_;  // as machines_
+  std::vector<Fault> chosen_;      // the kinds of this run
+  uint64_t faults_ = 0;
+  bool over_ = false;
+};
+
+}  // namespace holdfast::sim

@@ -1,0 +1,259 @@
+#include "sim/simulation.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "fmt/format.h"
+#include "mvcc/store.h"
+#include "sim/acknowledged_writes.h"
+#include "sim/linearizability.h"
+#include "sim/machine.h"
+#include "sim/nemesis.h"
+#include "sim/state_digests.h"
+#include "sim/trace_log.h"
+#include "sim/workload.h"
+
+namespace holdfast::sim {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// By when a healed cluster must serve and agree: elections, clients' patience, disks that still hang, all several times.
+constexpr env::Duration kConvergeMax = seconds(120);
+// Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
+constexpr size_t kExecutorQueueMax = 50'000;
+
+class Simulation {
+ public:
+  explicit Simulation(const SimOptions& options);
+  SimReport run();
+
+ private:
+  void run_phases();
+  void converge();
+  bool agree() const;
+  void probe(size_t machine);
+  void on_ended(Machine& machine, const std::string& message);
+  void on_applied(Machine& machine);
+  void compare_digests();
+  void judge();
+  void require(const Verdict& verdict, std::string_view what);
+  void violate(std::string what);
+
+  const SimOptions options_;
+  SimScheduler scheduler_;
+  TraceLog log_;
+  const Knobs knobs_;
+  SimNetwork network_;
+  raft::ClusterInvariants invariants_;
+  StateDigests digests_;
+  std::vector<std::unique_ptr<Machine>> machines_;
+  // Per machine: the index looked at last, and below which a restarted member does not show what it held then.
+  struct Progress {
+    uint64_t start = 0;
+    Index seen;
+    Index highest;
+    Index comparable;
+  };
+  std::vector<Progress> progress_;
+  // After the machines, which hold callbacks into them until they die: destroyed last of the two by declaration order.
+  std::unique_ptr<Workload> workload_;
+  std::unique_ptr<Nemesis> nemesis_;
+  size_t probed_ = 0;
+  bool probing_ = false;
+  SimReport report_;
+};
+
+Simulation::Simulation(const SimOptions& options)
+    : options_(options),
+      scheduler_(options.seed),
+      log_(scheduler_, options.trace),
+      knobs_(draw_knobs(scheduler_.random(), options.members, options.chaos)),
+      network_(scheduler_) {
+  report_.seed = options.seed;
+  report_.members = knobs_.members;
+  network_.set_quality(knobs_.link);
+  progress_.resize(static_cast<size_t>(knobs_.members));
+  const Machine::World world{scheduler_,
+                             network_,
+                             log_,
+                             invariants_,
+                             [this](std::string what) { violate(std::move(what)); },
+                             [this](Machine& m, const std::string& message) { on_ended(m, message); },
+                             [this](Machine& m) { on_applied(m); }};
+  for (int i = 0; i < knobs_.members; ++i)
+    machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
+  workload_ = std::make_unique<Workload>(scheduler_, machines_, knobs_.clients);
+  nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
+}
+
+void Simulation::violate(std::string what) {
+  if (!report_.violation.empty()) return;
+  log_.error("violation", {{"what", what}});
+  report_.violation = std::move(what);
+  scheduler_.stop();
+}
+
+void Simulation::require(const Verdict& verdict, std::string_view what) {
+  if (verdict.violated()) violate(fmt::format("{}: {}", what, verdict.what));
+  if (verdict.kind == Verdict::Kind::undecided) report_.undecided = true;
+}
+
+void Simulation::on_ended(Machine& machine, const std::string& message) {
+  log_.warn("ended by itself", {{"member", machine.name()}, {"message", message}});
+  if (!nemesis_->excuses(machine)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
+}
+
+void Simulation::on_applied(Machine& machine) {
+  if (!machine.serving()) return;
+  const auto i = static_cast<size_t>(
+      std::find_if(machines_.begin(), machines_.end(), [&](const auto& m) { return m.get() == &machine; }) -
+      machines_.begin());
+  Progress& progress = progress_[i];
+  if (progress.start != machine.starts()) {
+    // What the backend holds already changes nothing when it is applied again.
+    progress = {machine.starts(), {}, progress.highest, progress.highest};
+  }
+  const Index applied = machine.member().info().applied();
+  if (applied == progress.seen) return;
+  if (applied < progress.seen)
+    return violate(fmt::format("{} applied {} after {}", machine.name(), applied.value, progress.seen.value));
+  progress.seen = applied;
+  progress.highest = std::max(progress.highest, applied);
+  if (applied <= progress.comparable) return;
+  const Revision revision = machine.member().info().store()->current_revision();
+  scheduler_.note(applied.value << 20 ^ static_cast<uint64_t>(revision.value));
+  require(digests_.add_applied(machine.id(), applied, revision.value), "state");
+}
+
+void Simulation::compare_digests() {
+  for (auto& machine : machines_) {
+    if (!machine->serving()) continue;
+    const auto hash = machine->member().info().store()->hash_kv(Revision(0));
+    if (!hash.ok()) continue;
+    require(digests_.add(machine->id(), hash->hash_revision.value, hash->compact_revision.value, hash->hash), "state");
+    scheduler_.note(hash->hash);
+  }
+}
+
+bool Simulation::agree() const {
+  const Machine& first = *machines_.front();
+  return std::all_of(machines_.begin(), machines_.end(), [&](const auto& machine) {
+    if (!machine->serving()) return false;
+    const server::MemberInfo& info = machine->member().info();
+    return info.leader() && info.applied() == info.committed() &&
+           info.applied() == machines_.front()->member().info().applied();
+  }) && first.serving();
+}
+
+void Simulation::probe(size_t machine) {
+  probing_ = true;
+  workload_->probe(machine, [this](bool served) {
+    probing_ = false;
+    if (served) ++probed_;
+  });
+}
+
+void Simulation::converge() {
+  const env::Instant deadline = scheduler_.now() + kConvergeMax;
+  while (!scheduler_.stopped() && scheduler_.now() < deadline) {
+    scheduler_.run_until(scheduler_.now() + milliseconds(100));
+    if (probed_ < machines_.size()) {
+      if (!probing_) probe(probed_);
+    } else if (workload_->idle() && agree()) {
+      return;
+    }
+  }
+  std::string state;
+  for (auto& machine : machines_) {
+    if (!machine->serving()) {
+      state += fmt::format("\n  {} does not run", machine->name());
+      continue;
+    }
+    const server::MemberInfo& info = machine->member().info();
+    state += fmt::format("\n  {} {:x}: leader {:x} term {} committed {} applied {}", machine->name(),
+                         machine->id().value, info.leader().value, info.term().value, info.committed().value,
+                         info.applied().value);
+  }
+  violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}",
+                      kConvergeMax / seconds(1), probed_, machines_.size(), state));
+}
+
+void Simulation::judge() {
+  compare_digests();
+  for (auto& machine : machines_) {
+    mvcc::ReadTxn txn = machine->member().info().store()->read();
+    const auto all = txn.range(std::string_view("\0", 1), std::string_view("\0", 1), {});
+    if (!all.ok()) return violate("the store cannot be read at the end");
+    std::vector<KvPair> pairs;
+    for (const mvcc::KeyValue& kv : all->pairs)
+      pairs.push_back({kv.key, kv.value, kv.create_revision.value, kv.mod_revision.value, kv.version});
+    require(check_acknowledged(workload_->history(), pairs, all->revision.value), machine->name());
+  }
+  require(check_linearizable(workload_->history()), "linearizability");
+  for (auto& machine : machines_)
+    if (machine->deepest_queue() > kExecutorQueueMax)
+      violate(fmt::format("{}: {} tasks waited on one executor", machine->name(), machine->deepest_queue()));
+}
+
+void Simulation::run_phases() {
+  const env::Instant end{options_.until.count()};
+  const auto run_for = [&](env::Duration time) {
+    scheduler_.run_until(std::min(end, scheduler_.now() + time));
+  };
+  // Not all at once.
+  for (auto& machine : machines_)
+    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
+  run_for(seconds(2));
+  workload_->start();
+  run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
+  nemesis_->start();
+  const env::Instant chaos_end = scheduler_.now() + knobs_.chaos;
+  while (!scheduler_.stopped() && scheduler_.now() < std::min(chaos_end, end)) {
+    run_for(std::min<env::Duration>(seconds(10), chaos_end - scheduler_.now()));
+    compare_digests();
+  }
+  nemesis_->heal();
+  run_for(seconds(5));
+  workload_->stop();
+  if (scheduler_.stopped() || scheduler_.now() >= end) return;
+  converge();
+  if (!scheduler_.stopped()) judge();
+}
+
+SimReport Simulation::run() {
+  try {
+    run_phases();
+  } catch (const ProcessDied& broken) {
+    violate(broken.message);
+  }
+  report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
+  report_.events = scheduler_.events();
+  report_.operations = workload_->counts().operations;
+  report_.acknowledged = workload_->counts().acknowledged;
+  report_.unknown = workload_->counts().unknown;
+  report_.faults = nemesis_->faults();
+  report_.digest = scheduler_.digest();
+  if (!report_.violation.empty()) {
+    for (const HistoryEntry& entry : workload_->history()) log_.info("history", {{"operation", describe(entry)}});
+  }
+  // The members' last callbacks find everything they point to.
+  for (auto& machine : machines_) machine->crash(Machine::Loss::process);
+  return report_;
+}
+
+}  // namespace
+
+SimReport simulate(const SimOptions& options) { return Simulation(options).run(); }
+
+std::string describe(const SimReport& r) {
+  return fmt::format("seed {} members {} virtual {:.1f} s events {} operations {} acknowledged {} unknown {} faults {} digest {:016x}{}",
+                     r.seed, r.members, static_cast<double>(r.virtual_time.count()) / 1e9, r.events, r.operations,
+                     r.acknowledged, r.unknown, r.faults, r.digest, r.undecided ? " UNDECIDED" : "");
+}
+
+}  // namespace holdfast::sim

@@ -1,0 +1,233 @@
+#include "sim/workload.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "fmt/format.h"
+
+namespace holdfast::sim {
+
+namespace {
+// Pairs remembered for comparisons and values.
+constexpr size_t kRecentMax = 16;
+constexpr int kTxnOpsMax = 4;
+}  // namespace
+
+Workload::Workload(SimScheduler& scheduler, std::vector<std::unique_ptr<Machine>>& machines,
+                   const ClientKnobs& knobs)
+    : scheduler_(scheduler), machines_(machines), knobs_(knobs), random_(scheduler.random().fork()) {
+  // One more, which only probes.
+  for (int i = 0; i <= knobs_.clients; ++i) clients_.push_back({.id = i});
+}
+
+void Workload::start() {
+  stopped_ = false;
+  for (int i = 0; i < knobs_.clients; ++i) ask_later(clients_[static_cast<size_t>(i)]);
+}
+
+bool Workload::idle() const {
+  return std::none_of(clients_.begin(), clients_.end(), [](const Client& c) { return c.busy; });
+}
+
+void Workload::ask_later(Client& client) {
+  if (stopped_ || client.asking) return;
+  client.asking = true;
+  int64_t wait = random_.between(knobs_.think_min.count(), knobs_.think_max.count());
+  if (knobs_.rest_max.count() > 0 && random_.chance(1, 50))
+    wait += static_cast<int64_t>(random_.below(static_cast<uint64_t>(knobs_.rest_max.count())));
+  scheduler_.after(env::Duration(wait), [this, &client] {
+    client.asking = false;
+    if (!stopped_) ask(client);
+  });
+}
+
+void Workload::ask(Client& client) {
+  if (random_.chance(1, 5)) client.machine = random_.below(machines_.size());
+  send(client, client.machine, draw_operation(), 0, [this, &client](const KvAnswer& answer) {
+    // Elsewhere there may be somebody who knows the leader.
+    if (answer.outcome == Outcome::unknown || answer.outcome == Outcome::refused)
+      client.machine = random_.below(machines_.size());
+    ask_later(client);
+  });
+}
+
+void Workload::probe(size_t machine, UniqueFunction<void(bool)> done) {
+  Client& client = clients_.back();
+  CHECK(!client.busy);
+  KvOp put = draw_put();
+  KvOp range{.kind = KvKind::range, .key = put.key};
+  send(client, machine, std::move(put), 0,
+       [this, &client, machine, range = std::move(range), done = std::move(done)](const KvAnswer& answer) mutable {
+         if (answer.outcome != Outcome::ok) return done(false);
+         send(client, machine, std::move(range), 0, [done = std::move(done)](const KvAnswer& answer) mutable {
+           done(answer.outcome == Outcome::ok);
+         });
+       });
+}
+
+env::Duration Workload::travel() {
+  return env::Duration(random_.between(20'000, 1'000'000));
+}
+
+void Workload::send(Client& client, size_t machine, KvOp op, int64_t lease,
+                    UniqueFunction<void(const KvAnswer&)> done) {
+  CHECK(!client.busy);
+  client.busy = true;
+  ++counts_.operations;
+  auto call = std::make_shared<Call>(Call{client.id, ++client.call, 0, std::move(op), lease, std::move(done)});
+  call->entry = recorder_.invoke(client.id, machines_[machine]->id(), call->op);
+  const env::Duration patience(random_.between(knobs_.timeout_min.count(), knobs_.timeout_max.count()));
+  scheduler_.after(patience, [this, call] {
+    const bool may_have_happened = call->op.writes() || call->op.kind == KvKind::compact;
+    finish(*call, {may_have_happened ? Outcome::unknown : Outcome::refused, {}, {}});
+  });
+  if (strikes(knobs_.lost_request_ppm)) return;
+  scheduler_.after(travel(), [this, machine, call] { arrive(machine, call); });
+}
+
+void Workload::arrive(size_t at, std::shared_ptr<Call> call) {
+  Machine& machine = *machines_[at];
+  if (!machine.serving()) return answer(call, {Outcome::refused, {}, {}});
+  machine.rpc().post([this, &machine, call = std::move(call)] {
+    server::CallContext context;
+    context.reply_on = &machine.rpc();
+    perform(machine.member().v3(), context, call->op, call->lease, [this, &machine, call](KvAnswer result) {
+      if (strikes(knobs_.lost_answer_ppm)) return;
+      scheduler_.at(machine.process()->effect_time(), [this, call, result = std::move(result)]() mutable {
+        answer(call, std::move(result));
+      });
+    });
+  });
+}
+
+void Workload::answer(const std::shared_ptr<Call>& call, KvAnswer answer) {
+  scheduler_.after(travel(), [this, call, answer = std::move(answer)]() mutable { finish(*call, std::move(answer)); });
+}
+
+void Workload::finish(Call& call, KvAnswer answer) {
+  Client& client = clients_[static_cast<size_t>(call.client)];
+  if (client.call != call.number || !client.busy) return;  // too late
+  client.busy = false;
+  if (answer.outcome == Outcome::ok) ++counts_.acknowledged;
+  if (answer.outcome == Outcome::unknown) ++counts_.unknown;
+  learn(call.op, answer);
+  recorder_.finish(call.entry, answer.outcome, answer.result);
+  scheduler_.note(static_cast<uint64_t>(answer.outcome) + static_cast<uint64_t>(answer.result.revision) * 8);
+  auto done = std::move(call.done);
+  done(answer);
+}
+
+void Workload::learn(const KvOp& op, const KvAnswer& answer) {
+  if (answer.outcome != Outcome::ok) return;
+  latest_revision_ = std::max(latest_revision_, answer.result.revision);
+  if (op.kind == KvKind::compact) compacted_ = std::max(compacted_, op.revision);
+  const auto see = [this](const KvPair& pair) {
+    if (recent_.size() < kRecentMax) {
+      recent_.emplace_back(pair.key, pair);
+    } else {
+      recent_[random_.below(kRecentMax)] = {pair.key, pair};
+    }
+  };
+  for (const KvPair& pair : answer.result.pairs) see(pair);
+  if (op.kind == KvKind::put)
+    see({op.key, op.value, answer.result.revision, answer.result.revision, 1});
+}
+
+std::string Workload::draw_key() { return fmt::format("k{}", random_.below(static_cast<uint64_t>(knobs_.keys))); }
+
+KvOp Workload::draw_put() {
+  KvOp op{.kind = KvKind::put, .key = draw_key()};
+  // Values tell puts apart.
+  op.value = fmt::format("v{}", next_value_++);
+  const size_t size =
+      strikes(knobs_.big_value_ppm) ? knobs_.big_value_bytes : random_.below(knobs_.value_bytes_max + 1);
+  if (op.value.size() < size) op.value.resize(size, '.');
+  op.prev_kv = random_.chance(1, 4);
+  return op;
+}
+
+KvOp Workload::draw_range(bool in_txn) {
+  KvOp op{.kind = KvKind::range, .key = draw_key()};
+  switch (random_.below(4)) {
+    case 0: break;
+    case 1: op.end = draw_key(); break;
+    case 2: op.key = "k"; op.end = "l"; break;
+    default: op.end = op.key + "\xff"; break;
+  }
+  if (random_.chance(1, 3)) op.limit = random_.between(1, 5);
+  if (in_txn) return op;
+  op.serializable = random_.chance(1, 4);
+  // Mostly one that is there.
+  if (random_.chance(1, 4)) op.revision = random_.between(std::max<int64_t>(1, compacted_ - 2), latest_revision_ + 1);
+  return op;
+}
+
+KvOp Workload::draw_delete() {
+  KvOp op{.kind = KvKind::delete_range, .key = draw_key()};
+  if (random_.chance(1, 4)) op.end = draw_key() + "~";
+  op.prev_kv = random_.chance(1, 3);
+  return op;
+}
+
+KvCompare Workload::draw_compare() {
+  KvCompare compare;
+  compare.key = draw_key();
+  compare.target = static_cast<KvCompare::Target>(random_.below(4));
+  compare.result = static_cast<KvCompare::Result>(random_.below(4));
+  compare.number = random_.between(0, 2);
+  compare.value = "v1";
+  if (recent_.empty() || random_.chance(1, 4)) return compare;
+  // About a pair as it was not long ago: the compare-and-swap of real clients.
+  const KvPair& pair = recent_[random_.below(recent_.size())].second;
+  compare.key = pair.key;
+  compare.result = random_.chance(3, 4) ? KvCompare::Result::equal : compare.result;
+  compare.value = pair.value;
+  switch (compare.target) {
+    case KvCompare::Target::version: compare.number = pair.version; break;
+    case KvCompare::Target::create: compare.number = pair.create_revision; break;
+    case KvCompare::Target::mod: compare.number = pair.mod_revision; break;
+    case KvCompare::Target::value: break;
+  }
+  return compare;
+}
+
+KvOp Workload::draw_txn() {
+  KvOp op{.kind = KvKind::txn};
+  for (uint64_t i = random_.below(3); i > 0; --i) op.compares.push_back(draw_compare());
+  const auto fill = [this](std::vector<KvOp>& ops) {
+    std::vector<std::string> changed;  // etcd refuses a key that is changed twice
+    for (uint64_t i = random_.below(kTxnOpsMax); i > 0; --i) {
+      KvOp child = random_.chance(1, 3) ? draw_range(true) : random_.chance(1, 4) ? draw_delete() : draw_put();
+      if (child.kind != KvKind::range) {
+        child.end.clear();
+        if (std::find(changed.begin(), changed.end(), child.key) != changed.end()) continue;
+        changed.push_back(child.key);
+      }
+      ops.push_back(std::move(child));
+    }
+  };
+  fill(op.then_ops);
+  fill(op.else_ops);
+  // etcd reads the state for a transaction without operations wherever it is, however stale.
+  if (op.then_ops.empty() && op.else_ops.empty()) op.then_ops.push_back(draw_range(true));
+  return op;
+}
+
+KvOp Workload::draw_operation() {
+  uint64_t draw = random_.below(knobs_.puts + knobs_.ranges + knobs_.deletes + knobs_.txns + knobs_.compactions);
+  const auto falls_into = [&draw](uint32_t share) {
+    if (draw < share) return true;
+    draw -= share;
+    return false;
+  };
+  if (falls_into(knobs_.puts)) return draw_put();
+  if (falls_into(knobs_.ranges)) return draw_range(false);
+  if (falls_into(knobs_.deletes)) return draw_delete();
+  if (falls_into(knobs_.txns)) return draw_txn();
+  KvOp compact{.kind = KvKind::compact};
+  compact.revision = random_.between(std::max<int64_t>(1, compacted_), latest_revision_ + 1);
+  return compact;
+}
+
+}  // namespace holdfast::sim
