@@ -176,6 +176,11 @@ bool Reader::list(absl::FunctionRef<bool()> element) {
   return ok_;
 }
 
+bool Reader::array(absl::FunctionRef<bool(Reader&)> element) {
+  if (take_null()) return true;
+  return list([&] { return element(*this); });
+}
+
 bool Reader::strings(std::vector<std::string>& to) {
   to.clear();
   if (take_null()) return true;

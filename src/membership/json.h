@@ -23,6 +23,8 @@ class Reader {
 
   // Calls `member` with each name, decoded; it must read the value.
   bool object(absl::FunctionRef<bool(std::string_view name, Reader&)> member);
+  // Calls `element` for each; it must read the value. A null is an empty list.
+  bool array(absl::FunctionRef<bool(Reader&)> element);
   bool strings(std::vector<std::string>& to);
   bool string(std::string& to);
   bool unsigned_number(uint64_t& to);

@@ -49,6 +49,29 @@ bool read_field(std::string_view name, json::Reader& value, Member& member) {
 
 std::string to_json(const Member& member) { return json_fields(member) + '}'; }
 
+std::string to_json(const std::vector<Member>& members) {
+  if (members.empty()) return "null\n";
+  std::string out = "[";
+  for (const Member& member : members) {
+    if (out.size() > 1) out += ',';
+    out += to_json(member);
+  }
+  return out + "]\n";
+}
+
+std::string to_json(const Attributes& attributes) {
+  std::string out = "{";
+  if (!attributes.name.empty()) {
+    out += "\"name\":";
+    json::append_string(out, attributes.name);
+  }
+  if (!attributes.client_urls.empty()) {
+    out += attributes.name.empty() ? "\"clientURLs\":" : ",\"clientURLs\":";
+    json::append_strings(out, attributes.client_urls);
+  }
+  return out + '}';
+}
+
 std::string to_json(const ConfChangeContext& context) {
   return json_fields(context.member) +
          (context.is_promote ? ",\"isPromote\":true}" : ",\"isPromote\":false}");
@@ -63,6 +86,35 @@ std::optional<Member> parse_member(std::string_view text) {
       !reader.at_end())
     return std::nullopt;
   return member;
+}
+
+std::optional<std::vector<Member>> parse_members(std::string_view text) {
+  std::vector<Member> members;
+  json::Reader reader(text);
+  const auto one = [&](json::Reader& value) {
+    Member member;
+    if (!value.object([&](std::string_view name, json::Reader& field) {
+          return read_field(name, field, member);
+        }))
+      return false;
+    members.push_back(std::move(member));
+    return true;
+  };
+  if (!reader.array(one) || !reader.at_end()) return std::nullopt;
+  return members;
+}
+
+std::optional<Attributes> parse_attributes(std::string_view text) {
+  Attributes attributes;
+  json::Reader reader(text);
+  if (!reader.object([&](std::string_view name, json::Reader& value) {
+        if (json::same_name(name, "name")) return value.string(attributes.name);
+        if (json::same_name(name, "clientURLs")) return value.strings(attributes.client_urls);
+        return value.skip();
+      }) ||
+      !reader.at_end())
+    return std::nullopt;
+  return attributes;
 }
 
 std::optional<ConfChangeContext> parse_conf_change_context(std::string_view text) {

@@ -27,6 +27,18 @@ struct Member {
 // peerURLs, which is null if empty.
 std::string to_json(const Member& member);
 
+// As the peer port's /members has it: a list, "null" if empty, with Go's newline behind it (PEERH-02).
+std::string to_json(const std::vector<Member>& members);
+
+// {"name":"..","clientURLs":[..]}: what a member says of itself (etcd membership.Attributes). Empty is left out.
+struct Attributes {
+  std::string name;
+  std::vector<std::string> client_urls;
+  bool operator==(const Attributes&) const = default;
+};
+std::string to_json(const Attributes& attributes);
+std::optional<Attributes> parse_attributes(std::string_view json);
+
 // The context of a conf change that adds or promotes (etcd ConfigChangeContext): a member's JSON, and perhaps isPromote.
 struct ConfChangeContext {
   Member member;
@@ -36,9 +48,10 @@ struct ConfChangeContext {
 // With "isPromote" always; adding proposes to_json(member) alone (MEM-04).
 std::string to_json(const ConfChangeContext& context);
 
-// Both read what Go's encoding/json reads into these types: names in any case, unknown names passed over, null leaves the
+// All read what Go's encoding/json reads into these types: names in any case, unknown names passed over, null leaves the
 // field as it is. Nothing if malformed or of the wrong types. Nesting is bounded.
 std::optional<Member> parse_member(std::string_view json);
+std::optional<std::vector<Member>> parse_members(std::string_view json);
 std::optional<ConfChangeContext> parse_conf_change_context(std::string_view json);
 
 // MEM-01. SHA-1 over the sorted URLs and the cluster's token; `unix_seconds` only for members added to a running

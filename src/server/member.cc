@@ -110,7 +110,8 @@ struct Member::Parts {
   void open_requests();
   void open_chores(Task ready);
   void raise_no_space(Task answer);
-  VersionMonitor::AskVersions ask_versions();
+  AskMemberVersions ask_versions(env::Duration timeout);
+  void add_peers();
 
   const MemberConfig config;
   const World world;
@@ -146,6 +147,7 @@ struct Member::Parts {
   // Requests.
   OpenAccess access;
   std::unique_ptr<RequestDoor> door;
+  std::unique_ptr<ClusterFacts> facts;
   std::unique_ptr<V3Server> v3;
 
   std::unique_ptr<VersionMonitor> versions;
@@ -216,6 +218,7 @@ void Member::Parts::open_requests() {
       *raft, *reads, waits, ids, board, world.clock, request_metrics,
       RequestDoor::Options{config.max_request_bytes, config.request_timeout(),
                            config.priority_requests});
+  facts = std::make_unique<ClusterFacts>(*door, *door);
   v3 = std::make_unique<V3Server>(
       V3Server::Parts{*door, *door, view, operations, access, ids, world.clock, world.metrics,
                       world.log},
@@ -233,18 +236,22 @@ void Member::Parts::raise_no_space(Task answer) {
                 [answer = std::move(answer)](std::unique_ptr<apply::Result>) mutable { answer(); });
 }
 
-VersionMonitor::AskVersions Member::Parts::ask_versions() {
-  if (links.ask_versions) return links.ask_versions;
-  return [this](UniqueFunction<void(VersionMonitor::Versions)> answer) {
-    executors.background.post([answer = std::move(answer)]() mutable {
-      answer({std::string(kEtcdVersion)});
-    });
-  };
+AskMemberVersions Member::Parts::ask_versions(env::Duration timeout) {
+  return ask_member_versions(view, {executors.background, links.remote, world.log, timeout});
+}
+
+void Member::Parts::add_peers() {
+  const auto cluster = machine->cluster();
+  for (const auto& [id, member] : cluster->members())
+    if (id != log.member) links.peers.add(id, member.peer_urls);
 }
 
 void Member::Parts::open_chores(Task ready) {
+  // A member that is silent must not keep this one from getting ready.
+  constexpr env::Duration kPublishAskTimeout = std::chrono::seconds(1);
   chores.push_back(std::make_unique<Publisher>(
-      executors.background, *door, world.log,
+      Publisher::Parts{executors.background, *facts, view, ask_versions(kPublishAskTimeout),
+                       world.log},
       Publisher::Attributes{log.member, log.cluster, config.name, config.advertise_client_urls},
       config.request_timeout(), std::move(ready)));
   chores.push_back(std::make_unique<AutoCompactor>(
@@ -273,12 +280,10 @@ absl::StatusOr<std::unique_ptr<Member>> Member::open(const MemberConfig& config,
   if (absl::Status s = parts->open_consensus(); !s.ok()) return s;
   parts->open_requests();
   Parts& p = *parts;
-  p.versions = std::make_unique<VersionMonitor>(VersionMonitor::Parts{
-      executors.background, *p.door, [&p] { return p.board.is_leader(); },
-      [&p] {
-        const auto cluster = p.machine->cluster();
-        return cluster->version() ? cluster->version()->to_string() : std::string();
-      }, p.ask_versions(), world.log});
+  p.versions = std::make_unique<VersionMonitor>(
+      VersionMonitor::Parts{executors.background, *p.facts, p.view,
+                            p.ask_versions(config.request_timeout()), world.log},
+      config.request_timeout());
   p.leases = std::make_unique<LeaseExpirer>(executors.apply, p.machine->leases(), *p.door,
                                             world.log, world.metrics, config.election_timeout());
   p.apply->add_listener(*p.leases);
@@ -314,12 +319,12 @@ void Member::start(Events events) {
   p.apply->add_listener(*first_commit);
   p.chores.push_back(std::move(first_commit));
   p.open_chores(std::move(p.events.ready));
+  p.add_peers();
   // OPS-09: a cluster of one need not wait for anybody's silence.
   const bool alone = p.machine->cluster()->members().size() <= 1;
-  const int advance =
-      alone && p.config.initial_election_tick_advance ? p.config.election_ticks - 1 : 0;
-  p.executors.raft.post([&p, advance] {
-    p.raft->start(advance);
+  p.executors.raft.post([&p, alone] {
+    p.raft->start();
+    if (alone) p.raft->advance_ticks(p.config.election_ticks - 1);
     p.timeouts->start();
   });
   p.versions->start();

@@ -22,6 +22,7 @@
 #include "raft/raw_node.h"
 #include "server/member_config.h"
 #include "server/peers.h"
+#include "server/remote_cluster.h"
 #include "server/request_door.h"
 #include "server/v3_server.h"
 #include "server/version_monitor.h"
@@ -50,8 +51,7 @@ class Member {
       std::function<absl::StatusOr<std::unique_ptr<backend::Engine>>(const std::string& path)>;
   struct Links {
     Peers& peers;
-    // The versions of all members, for the cluster's version; null: only this one is asked.
-    VersionMonitor::AskVersions ask_versions;
+    RemoteCluster* remote = nullptr;  // null: a cluster of one, nobody can be asked
   };
 
   // Founds a new member or takes up an old one. Call it on the apply executor; nothing runs before start().

@@ -3,7 +3,7 @@
 // reported through PeerReports, so that raft stops counting on it.
 //
 // send() is called by the raft owner and by the log writer, send_snapshot() by any executor of the member, the rest by
-// the apply owner; none of them waits.
+// the apply owner, or by Member::start(), which adds the members that are known then; none of them waits.
 #pragma once
 
 #include <string>

@@ -1,7 +1,6 @@
 #include "server/publisher.h"
 
 #include "base/errors.h"
-#include "membership.pb.h"
 
 namespace holdfast::server {
 
@@ -10,46 +9,51 @@ namespace {
 constexpr env::Duration kRetryPause = std::chrono::milliseconds(100);
 }  // namespace
 
-Publisher::Publisher(env::Executor& executor, Proposer& proposer, Logger& log,
-                     Attributes attributes, env::Duration request_timeout, Task published)
-    : executor_(executor),
-      proposer_(proposer),
-      log_(log),
+Publisher::Publisher(Parts parts, Attributes attributes, env::Duration request_timeout,
+                     Task published)
+    : parts_(std::move(parts)),
       attributes_(std::move(attributes)),
       request_timeout_(request_timeout),
       published_(std::move(published)) {}
 
 void Publisher::start() {
-  executor_.post([this] { publish(); });
+  parts_.executor.post([this] { publish(); });
 }
 
 void Publisher::stop() {
-  executor_.post([this] { stopped_ = true; });
+  parts_.executor.post([this] { stopped_ = true; });
 }
 
 void Publisher::publish() {
   if (stopped_) return;
-  membershippb::ClusterMemberAttrSetRequest request;
-  request.set_member_id(attributes_.member.value);
-  request.mutable_member_attributes()->set_name(attributes_.name);
-  for (const std::string& url : attributes_.client_urls)
-    request.mutable_member_attributes()->add_client_urls(url);
-  proposer_.propose({.reply_on = &executor_, .deadline = executor_.now() + request_timeout_},
-                    Command::cluster_member_attr_set, request.SerializeAsString(),
-                    [this](std::unique_ptr<apply::Result> result) { on_result(result->status); });
+  const auto cluster = parts_.member.cluster();
+  // Alone, or the cluster's version tells: no need to ask.
+  if (cluster->members().size() <= 1 && !cluster->version()) return publish_as(FactForm::v3);
+  if (cluster->version() && cluster->version()->minor > 0)
+    return publish_as(fact_form(cluster->version(), {}));
+  parts_.ask([this](MemberVersions versions) {
+    if (!stopped_) publish_as(fact_form(parts_.member.cluster()->version(), versions));
+  });
+}
+
+void Publisher::publish_as(FactForm form) {
+  parts_.facts.set_attributes(
+      {.reply_on = &parts_.executor, .deadline = parts_.executor.now() + request_timeout_}, form,
+      attributes_.member, {attributes_.name, attributes_.client_urls},
+      [this](std::unique_ptr<apply::Result> result) { on_result(result->status); });
 }
 
 void Publisher::on_result(const absl::Status& status) {
   if (stopped_) return;
   if (status.ok()) {
-    log_.info("published local member to cluster through raft",
-              {{"local-member-id", attributes_.member}, {"cluster-id", attributes_.cluster}});
+    parts_.log.info("published local member to cluster through raft",
+                    {{"local-member-id", attributes_.member}, {"cluster-id", attributes_.cluster}});
     published_();
     return;
   }
-  log_.warn("failed to publish local member to cluster through raft",
-            {{"local-member-id", attributes_.member}, {"error", message(status)}});
-  executor_.post_after(kRetryPause, [this] { publish(); });
+  parts_.log.warn("failed to publish local member to cluster through raft",
+                  {{"local-member-id", attributes_.member}, {"error", message(status)}});
+  parts_.executor.post_after(kRetryPause, [this] { publish(); });
 }
 
 }  // namespace holdfast::server

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "env/executor.h"
 #include "server/chore.h"
-#include "server/request_path.h"
+#include "server/version_monitor.h"
 
 namespace holdfast::server {
 
@@ -20,9 +20,15 @@ class Publisher : public Chore {
     std::string name;
     std::vector<std::string> client_urls;
   };
+  struct Parts {
+    env::Executor& executor;
+    ClusterFacts& facts;
+    const MemberInfo& member;
+    AskMemberVersions ask;  // while the cluster's version doesn't say in which form to publish
+    Logger& log;
+  };
   // `published` runs once, on the executor.
-  Publisher(env::Executor& executor, Proposer& proposer, Logger& log, Attributes attributes,
-            env::Duration request_timeout, Task published);
+  Publisher(Parts parts, Attributes attributes, env::Duration request_timeout, Task published);
 
   std::string_view name() const override { return "publish"; }
   void start() override;
@@ -30,11 +36,10 @@ class Publisher : public Chore {
 
  private:
   void publish();
+  void publish_as(FactForm form);
   void on_result(const absl::Status& status);
 
-  env::Executor& executor_;
-  Proposer& proposer_;
-  Logger& log_;
+  const Parts parts_;
   const Attributes attributes_;
   const env::Duration request_timeout_;
   Task published_;

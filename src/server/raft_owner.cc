@@ -1,7 +1,10 @@
 #include "server/raft_owner.h"
 
+#include <algorithm>
+
 #include "base/errors.h"
 #include "base/wire.h"
+#include "raft/codec.h"
 
 namespace holdfast::server {
 
@@ -41,6 +44,7 @@ RaftOwner::RaftOwner(Parts parts, Options options)
   };
   board_.set_term(node_.term());
   board_.set_committed(node_.committed());
+  show_role_in_configuration();
 }
 
 RaftOwner::~RaftOwner() { executor_.cancel(tick_timer_); }
@@ -51,11 +55,15 @@ void RaftOwner::connect(AppendSink& append, ApplySink& apply, ReadIndex& reads) 
   reads_ = &reads;
 }
 
-void RaftOwner::start(int advance_ticks) {
-  for (int i = 0; i < advance_ticks; ++i) node_.tick();
+void RaftOwner::start() {
   next_tick_ = executor_.now();
   last_tick_ = next_tick_;
   arm_tick();
+  schedule_ready();
+}
+
+void RaftOwner::advance_ticks(int ticks) {
+  for (int i = 0; i < ticks; ++i) node_.tick();
   schedule_ready();
 }
 
@@ -91,11 +99,19 @@ bool RaftOwner::ticks_on_time() const {
   return executor_.now() - last_tick_ <= kLateTicks * options_.heartbeat_interval;
 }
 
-void RaftOwner::post_proposal(uint64_t id, SharedBytes data) {
-  executor_.post([this, id, data = std::move(data)]() mutable {
-    proposals_.push_back({id, std::move(data)});
+void RaftOwner::post(Proposal proposal) {
+  executor_.post([this, proposal = std::move(proposal)]() mutable {
+    proposals_.push_back(std::move(proposal));
     schedule_ready();
   });
+}
+
+void RaftOwner::post_proposal(uint64_t id, SharedBytes data) {
+  post({id, raft::EntryType::normal, std::move(data)});
+}
+
+void RaftOwner::post_conf_change(const raft::ConfChange& change) {
+  post({change.id, raft::EntryType::conf_change, SharedBytes(raft::encoded(change))});
 }
 
 void RaftOwner::post_message(raft::Message message) {
@@ -113,11 +129,31 @@ void RaftOwner::post_messages(std::vector<raft::Message> messages, Task taken) {
   });
 }
 
-void RaftOwner::post_conf_change(raft::ConfChange change) {
-  executor_.post([this, change = std::move(change)] {
-    if (node_.propose_conf_change(change) != raft::StepResult::ok)
-      waits_.fail(change.id, make_status(absl::StatusCode::kUnknown, text(raft::StepResult::proposal_dropped)));
-    schedule_ready();
+void RaftOwner::begin_transfer(MemberId to) {
+  executor_.post([this, to] {
+    if (node_.state() == raft::StateType::leader) transfer_leader(to);
+  });
+}
+
+absl::StatusOr<RaftControl::Match> RaftOwner::match_of(MemberId id) const {
+  if (node_.state() != raft::StateType::leader) return error(EtcdError::not_leader);
+  Match match;
+  bool known = false;
+  node_.visit_progress([&](MemberId member, const raft::Progress& progress) {
+    if (member == id) match.member = progress.match;
+    if (member == node_.id()) match.leader = progress.match;
+    known = known || member == id;
+  });
+  if (!known) return error(EtcdError::member_not_found);
+  return match;
+}
+
+void RaftOwner::ask_match(MemberId id, env::Executor& reply_on,
+                          UniqueFunction<void(absl::StatusOr<Match>)> done) {
+  executor_.post([this, id, &reply_on, done = std::move(done)]() mutable {
+    reply_on.post([match = match_of(id), done = std::move(done)]() mutable {
+      done(std::move(match));
+    });
   });
 }
 
@@ -150,10 +186,13 @@ void RaftOwner::report_snapshot(MemberId id, raft::SnapshotStatus status) {
 
 void RaftOwner::apply_conf_change(const raft::ConfChange& change, Index entry) {
   conf_state_ = node_.apply_conf_change(change, entry);
-  bool learner = false;
-  for (MemberId id : conf_state_.learners) learner = learner || id == node_.id();
-  board_.set_is_learner(learner);
+  show_role_in_configuration();
   schedule_ready();
+}
+
+void RaftOwner::show_role_in_configuration() {
+  const std::vector<MemberId>& learners = conf_state_.learners;
+  board_.set_is_learner(std::find(learners.begin(), learners.end(), node_.id()) != learners.end());
 }
 
 void RaftOwner::schedule_ready() {
@@ -176,7 +215,7 @@ void RaftOwner::submit_proposals() {
   }
   std::vector<raft::Entry> entries;
   entries.reserve(proposals_.size());
-  for (Proposal& p : proposals_) entries.push_back({.data = std::move(p.data)});
+  for (Proposal& p : proposals_) entries.push_back({.type = p.type, .data = std::move(p.data)});
   if (node_.propose(raft::Entries(std::move(entries))) != raft::StepResult::ok) {
     const absl::Status dropped =
         make_status(absl::StatusCode::kUnknown, text(raft::StepResult::proposal_dropped));
@@ -243,6 +282,7 @@ void RaftOwner::on_append_done(raft::Message order) {
     const bool newer = storage_.apply_snapshot(*order.snapshot);
     CHECK(newer, "snapshot at index {} is older than the log", order.snapshot->metadata.index.value);
     conf_state_ = order.snapshot->metadata.conf_state;
+    show_role_in_configuration();
   }
   if (!order.entries.empty()) storage_.append(order.entries);
   for (raft::Message& response : order.responses) {

@@ -13,6 +13,7 @@
 #include "raft/storage.h"
 #include "server/peers.h"
 #include "server/raft_board.h"
+#include "server/raft_control.h"
 #include "server/read_index.h"
 #include "server/wait_table.h"
 
@@ -39,7 +40,7 @@ class LeadershipListener {
   virtual void on_leadership(MemberId lead, raft::StateType state) = 0;
 };
 
-class RaftOwner : public ReadIndexRequester {
+class RaftOwner : public ReadIndexRequester, public RaftControl {
  public:
   struct Options {
     raft::Config config;  // storage, logger and async_storage_writes are set here
@@ -68,8 +69,9 @@ class RaftOwner : public ReadIndexRequester {
 
   // For founding a cluster (RAL-15); before start().
   absl::Status bootstrap(const std::vector<raft::Peer>& peers) { return node_.bootstrap(peers); }
-  // Begins to tick. `advance_ticks`: election ticks to skip at once (OPS-09).
-  void start(int advance_ticks);
+  void start();
+  // Skips election ticks, once the member need not wait for anybody's silence (OPS-09).
+  void advance_ticks(int ticks);
   void stop();
 
   // The methods below run on the executor; the post_* ones may be called by any thread.
@@ -77,7 +79,10 @@ class RaftOwner : public ReadIndexRequester {
   void post_message(raft::Message message);
   // `taken` runs on the executor when all of them are stepped.
   void post_messages(std::vector<raft::Message> messages, Task taken);
-  void post_conf_change(raft::ConfChange change);
+  void post_conf_change(const raft::ConfChange& change);
+  void begin_transfer(MemberId to) override;
+  void ask_match(MemberId id, env::Executor& reply_on,
+                 UniqueFunction<void(absl::StatusOr<Match>)> done) override;
   void on_append_done(raft::Message order);
   // Steps the responses, and forgets what is applied and old enough.
   void on_apply_done(std::vector<raft::Message> responses);
@@ -100,6 +105,7 @@ class RaftOwner : public ReadIndexRequester {
  private:
   struct Proposal {
     uint64_t id;
+    raft::EntryType type;
     SharedBytes data;
   };
   static raft::Config with_parts(raft::Config config, Parts& parts);
@@ -107,7 +113,10 @@ class RaftOwner : public ReadIndexRequester {
   void arm_tick();
   void schedule_ready();
   void run_ready();
+  void post(Proposal proposal);
+  absl::StatusOr<Match> match_of(MemberId id) const;
   void submit_proposals();
+  void show_role_in_configuration();
   void publish(const raft::SoftState& state);
   void dispatch(std::vector<raft::Message> messages);
   void compact_memory();

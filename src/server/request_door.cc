@@ -2,6 +2,7 @@
 
 #include "base/errors.h"
 #include "base/wire.h"
+#include "membership/v2_store.h"
 
 namespace holdfast::server {
 
@@ -69,6 +70,17 @@ void RequestDoor::propose(const CallContext& context, Command command, std::stri
   metrics_.on_proposed();
   waits_.add(id, std::move(waiter));
   raft_.post_proposal(id, std::move(data));
+}
+
+void RequestDoor::propose_v2_put(const CallContext& context, Command command, std::string_view path,
+                                 std::string_view value, ProposalDone done) {
+  const env::Instant now = clock_.now();
+  const uint64_t id = ids_.next();
+  metrics_.on_proposed();
+  waits_.add(id, {context.reply_on, now,
+                  std::min(context.deadline, now + options_.request_timeout), command,
+                  std::move(done)});
+  raft_.post_proposal(id, SharedBytes(membership::to_v2_put(id, path, value)));
 }
 
 void RequestDoor::wait_read(const CallContext& context, ReadDone done) {

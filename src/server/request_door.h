@@ -1,4 +1,4 @@
-// Implements the two doors of request_path.h for one member: steps 3 to 7 of the Put path (etcd
+// Implements the doors of request_path.h for one member: steps 3 to 7 of the Put path (etcd
 // processInternalRaftRequestOnce) up to the hand-over to the raft owner, and joining the next read-index round.
 // Thread-safe.
 #pragma once
@@ -17,7 +17,10 @@
 
 namespace holdfast::server {
 
-class RequestDoor : public Proposer, public LinearizableReader {
+class RequestDoor : public Proposer,
+                    public V2Proposer,
+                    public ConfChangeProposer,
+                    public LinearizableReader {
  public:
   struct Options {
     uint64_t max_request_bytes = 1'572'864;
@@ -32,8 +35,10 @@ class RequestDoor : public Proposer, public LinearizableReader {
                ProposalDone done) override;
   void wait_read(const CallContext& context, ReadDone done) override;
 
-  // A change of the cluster's membership, answered when it is applied (CLU-11). `change.id` is set here.
-  void propose_conf_change(const CallContext& context, raft::ConfChange change, ProposalDone done);
+  void propose_v2_put(const CallContext& context, Command command, std::string_view path,
+                      std::string_view value, ProposalDone done) override;
+  void propose_conf_change(const CallContext& context, raft::ConfChange change,
+                           ProposalDone done) override;
 
  private:
   bool too_far_behind(Command command) const;

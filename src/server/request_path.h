@@ -1,5 +1,5 @@
-// The two doors through which every request enters consensus: a write is proposed and answered when it is applied
-// here; a linearizable read waits for a read index. Both are thread-safe; both answer exactly once, on the caller's
+// The doors through which every request enters consensus: a write is proposed and answered when it is applied
+// here; a linearizable read waits for a read index. All are thread-safe; all answer exactly once, on the caller's
 // executor, never inside the call.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "base/task.h"
 #include "base/types.h"
 #include "env/executor.h"
+#include "raft/types.h"
 
 namespace holdfast::server {
 
@@ -53,6 +54,23 @@ class Proposer {
   // The result's status is etcd's: too_many_requests, request_too_large, timeout*, canceled, stopped, or what apply said.
   virtual void propose(const CallContext& context, Command command, std::string_view request,
                        ProposalDone done) = 0;
+};
+
+class V2Proposer {
+ public:
+  virtual ~V2Proposer() = default;
+  // A PUT of etcd's v2 API, for members that know no other form of it (membership/v2_store.h); counted as `command`.
+  virtual void propose_v2_put(const CallContext& context, Command command, std::string_view path,
+                              std::string_view value, ProposalDone done) = 0;
+};
+
+class ConfChangeProposer {
+ public:
+  virtual ~ConfChangeProposer() = default;
+  // A change of the cluster's membership, answered when it is applied and raft may take the next one (CLU-11).
+  // `change.id` is set here.
+  virtual void propose_conf_change(const CallContext& context, raft::ConfChange change,
+                                   ProposalDone done) = 0;
 };
 
 class LinearizableReader {

@@ -1,51 +1,68 @@
 #include "server/version_monitor.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/errors.h"
-#include "fmt/format.h"
-#include "membership.pb.h"
 
 namespace holdfast::server {
 
+using membership::Version;
+
 namespace {
 constexpr env::Duration kInterval = std::chrono::seconds(4);
-constexpr const char* kFirstVersion = "3.0.0";
+const Version kFirstVersion{3, 0, 0, {}};
 
-struct MajorMinor {
-  int major = 0;
-  int minor = 0;
-  auto operator<=>(const MajorMinor&) const = default;
-};
-
-std::optional<MajorMinor> parse(std::string_view text) {
-  MajorMinor v;
-  const char* end = text.data() + text.size();
-  auto major = std::from_chars(text.data(), end, v.major);
-  if (major.ec != std::errc() || major.ptr == end || *major.ptr != '.') return std::nullopt;
-  auto minor = std::from_chars(major.ptr + 1, end, v.minor);
-  if (minor.ec != std::errc()) return std::nullopt;
-  return v;
+absl::Status invalid_target() {
+  return make_status(absl::StatusCode::kFailedPrecondition, "invalid downgrade target");
 }
 }  // namespace
 
-std::optional<std::string> lowest_version(const VersionMonitor::Versions& versions) {
-  std::optional<MajorMinor> lowest;
-  for (const std::optional<std::string>& text : versions) {
-    const std::optional<MajorMinor> v = text ? parse(*text) : std::nullopt;
-    if (!v) return std::nullopt;
-    lowest = lowest ? std::min(*lowest, *v) : *v;
+AskMemberVersions ask_member_versions(const MemberInfo& member, VersionSurvey survey) {
+  return [&member, survey](UniqueFunction<void(MemberVersions)> done) {
+    const auto cluster = member.cluster();
+    std::vector<membership::Member> others;
+    for (const auto& [id, other] : cluster->members())
+      if (id != member.member_id()) others.push_back(other);
+    const std::string version =
+        cluster->version() ? cluster->version()->to_string() : std::string("not_decided");
+    survey.ask(others, [self = member.member_id(), version,
+                        done = std::move(done)](MemberVersions versions) mutable {
+      versions[self] = RemoteCluster::Versions{std::string(kEtcdVersion), version};
+      done(std::move(versions));
+    });
+  };
+}
+
+std::optional<Version> lowest_version(const MemberVersions& versions) {
+  std::optional<Version> lowest;
+  for (const auto& [id, version] : versions) {
+    const auto parsed = version ? membership::parse_version(version->server) : std::nullopt;
+    if (!parsed) return std::nullopt;
+    lowest = lowest ? std::min(*lowest, *parsed) : *parsed;
   }
+  return lowest;
+}
+
+absl::StatusOr<std::optional<Version>> next_cluster_version(const membership::Cluster& cluster,
+                                                            const std::optional<Version>& lowest) {
+  const std::optional<Version>& current = cluster.version();
+  if (!current) return lowest ? lowest->without_patch() : kFirstVersion;
   if (!lowest) return std::nullopt;
-  return fmt::format("{}.{}.0", lowest->major, lowest->minor);
+  if (cluster.downgrade().enabled) {
+    const auto target = membership::parse_version(cluster.downgrade().target_version);
+    if (!target || *target == *current) return std::nullopt;
+    if (*target != membership::allowed_downgrade(*current) ||
+        *target != membership::allowed_downgrade(*lowest))
+      return invalid_target();
+    return target;
+  }
+  if (*current < *lowest && membership::is_valid_cluster_version_change(*current, *lowest))
+    return lowest->without_patch();
+  return std::nullopt;
 }
 
-bool version_less(std::string_view a, std::string_view b) {
-  return parse(a).value_or(MajorMinor{}) < parse(b).value_or(MajorMinor{});
-}
-
-VersionMonitor::VersionMonitor(Parts parts) : parts_(std::move(parts)) {}
+VersionMonitor::VersionMonitor(Parts parts, env::Duration request_timeout)
+    : parts_(std::move(parts)), request_timeout_(request_timeout) {}
 
 VersionMonitor::~VersionMonitor() { parts_.executor.cancel(timer_); }
 
@@ -70,37 +87,48 @@ void VersionMonitor::check() {
   if (stopped_) return;
   parts_.executor.cancel(timer_);
   timer_ = parts_.executor.post_after(kInterval, [this] { check(); });
-  if (busy_ || !parts_.is_leader()) return;
+  if (busy_ || parts_.member.leader() != parts_.member.member_id()) return;
   busy_ = true;
-  parts_.ask([this](Versions versions) {
+  parts_.ask([this](MemberVersions versions) {
     busy_ = false;
     if (!stopped_) decide(versions);
   });
 }
 
-void VersionMonitor::decide(const Versions& versions) {
-  const std::string current = parts_.cluster_version();
-  const std::optional<std::string> lowest = lowest_version(versions);
-  if (current.empty()) {
-    propose(lowest.value_or(kFirstVersion));
-  } else if (lowest && version_less(current, *lowest)) {
-    propose(*lowest);
+void VersionMonitor::decide(const MemberVersions& versions) {
+  const Version own = *membership::parse_version(kEtcdVersion);
+  for (const auto& [id, version] : versions) {
+    const auto parsed = version ? membership::parse_version(version->server) : std::nullopt;
+    if (parsed && own < *parsed)
+      parts_.log.warn("leader found higher-versioned member",
+                      {{"local-member-version", kEtcdVersion},
+                       {"remote-member-id", id},
+                       {"remote-member-version", version->server}});
   }
+  const auto cluster = parts_.member.cluster();
+  const auto next = next_cluster_version(*cluster, lowest_version(versions));
+  if (!next.ok())
+    return parts_.log.error("Failed to monitor cluster version", {{"error", message(next.status())}});
+  if (!*next) return;
+  if (cluster->version())
+    parts_.log.info("updating cluster version using v3 API",
+                    {{"from", cluster->version()->major_minor()}, {"to", (*next)->major_minor()}});
+  else
+    parts_.log.info("setting up initial cluster version using v3 API",
+                    {{"cluster-version", (*next)->major_minor()}});
+  propose(**next, fact_form(cluster->version(), versions));
 }
 
-void VersionMonitor::propose(const std::string& version) {
-  membershippb::ClusterVersionSetRequest request;
-  request.set_ver(version);
+void VersionMonitor::propose(const Version& version, FactForm form) {
   busy_ = true;
-  parts_.proposer.propose(
-      {.reply_on = &parts_.executor}, Command::cluster_version_set, request.SerializeAsString(),
-      [this, version](std::unique_ptr<apply::Result> result) {
+  parts_.facts.set_version(
+      {.reply_on = &parts_.executor, .deadline = parts_.executor.now() + request_timeout_}, form,
+      version, [this, version](std::unique_ptr<apply::Result> result) {
         busy_ = false;
         if (result->status.ok()) {
-          parts_.log.info("cluster version is updated", {{"cluster-version", version}});
+          parts_.log.info("cluster version is updated", {{"cluster-version", version.major_minor()}});
         } else {
-          parts_.log.warn("failed to update cluster version",
-                          {{"error", message(result->status)}});
+          parts_.log.warn("failed to update cluster version", {{"error", message(result->status)}});
         }
       });
 }

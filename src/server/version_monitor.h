@@ -1,35 +1,35 @@
-// Decides the cluster's version: the lowest "major.minor" that all members run (etcd es/version/monitor.go; parity VER-01,
-// TRP-51). The leader alone decides, every four seconds and when its first entry of the term is applied, and proposes a
-// ClusterVersionSet when the version rises. If a member can't be asked, nothing changes, but a cluster that has no
+// Decides the cluster's version: the lowest "major.minor" that all members run, or the target of a downgrade that is
+// enabled (etcd es/version/monitor.go; parity VER-01, VER-08, TRP-51). The leader alone decides, every four seconds and
+// when its first entry of the term is applied. If a member can't be asked, nothing changes, but a cluster that has no
 // version yet gets 3.0.0.
 #pragma once
 
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
 
+#include "absl/status/statusor.h"
 #include "base/log.h"
 #include "env/executor.h"
 #include "server/chore.h"
-#include "server/request_path.h"
+#include "server/cluster_facts.h"
+#include "server/member_info.h"
 
 namespace holdfast::server {
 
+// Asks for the versions of all members, own one included; answers on the chore's executor.
+using AskMemberVersions = std::function<void(UniqueFunction<void(MemberVersions)>)>;
+AskMemberVersions ask_member_versions(const MemberInfo& member, VersionSurvey survey);
+
 class VersionMonitor : public Chore {
  public:
-  // The server version of each member, own one included; nothing for a member that did not answer.
-  using Versions = std::vector<std::optional<std::string>>;
-  using AskVersions = std::function<void(UniqueFunction<void(Versions)>)>;  // answers on the executor
   struct Parts {
     env::Executor& executor;
-    Proposer& proposer;
-    std::function<bool()> is_leader;
-    std::function<std::string()> cluster_version;  // empty: none yet
-    AskVersions ask;
+    ClusterFacts& facts;
+    const MemberInfo& member;
+    AskMemberVersions ask;
     Logger& log;
   };
-  explicit VersionMonitor(Parts parts);
+  VersionMonitor(Parts parts, env::Duration request_timeout);
   ~VersionMonitor() override;
 
   std::string_view name() const override { return "cluster-version"; }
@@ -40,18 +40,20 @@ class VersionMonitor : public Chore {
 
  private:
   void check();
-  void decide(const Versions& versions);
-  void propose(const std::string& version);
+  void decide(const MemberVersions& versions);
+  void propose(const membership::Version& version, FactForm form);
 
   Parts parts_;
+  const env::Duration request_timeout_;
   bool stopped_ = false;
   bool busy_ = false;
   env::TimerId timer_ = 0;
 };
 
-// The lowest of the versions as "major.minor.0"; nothing if one is missing or malformed. Exposed for tests.
-std::optional<std::string> lowest_version(const VersionMonitor::Versions& versions);
-// True if `a` is an older version than `b`; both "major.minor.patch".
-bool version_less(std::string_view a, std::string_view b);
+// The lowest server version; nothing if one is missing or malformed.
+std::optional<membership::Version> lowest_version(const MemberVersions& versions);
+// What the cluster's version must become; nothing if it stays. FailedPrecondition for a downgrade that can't be.
+absl::StatusOr<std::optional<membership::Version>> next_cluster_version(
+    const membership::Cluster& cluster, const std::optional<membership::Version>& lowest);
 
 }  // namespace holdfast::server

@@ -1,0 +1,192 @@
+#include "membership/v2_store.h"
+
+#include <memory>
+
+#include "base/wire.h"
+#include "fmt/format.h"
+#include "membership/json.h"
+
+namespace holdfast::membership {
+
+namespace {
+
+constexpr std::string_view kMembersPath = "/0/members";
+constexpr std::string_view kRemovedPath = "/0/removed_members";
+constexpr std::string_view kAttributes = "attributes";
+// etcd's watcher hub writes into this many slots without looking how many there are.
+constexpr int kEventSlots = 1000;
+
+// A directory of v2 keys; values are leaves.
+struct Node {
+  std::string path;
+  uint64_t index = 0;
+  std::optional<std::string> value;
+  std::map<std::string, std::unique_ptr<Node>, std::less<>> children;
+};
+
+class Tree {
+ public:
+  Tree() { root_.path = "/"; }
+
+  void make_directory(std::string_view path) { descend(path, index_); }
+  void set(std::string_view path, std::string value) {
+    ++index_;
+    descend(path, index_).value = std::move(value);
+  }
+  std::string to_json() const {
+    std::string out = "{\"Root\":";
+    append(out, root_);
+    out += ",\"WatcherHub\":{\"EventHistory\":{\"Queue\":{\"Events\":[";
+    for (int i = 0; i < kEventSlots; ++i) out += i == 0 ? "null" : ",null";
+    out += fmt::format(
+        "],\"Size\":0,\"Front\":0,\"Back\":0,\"Capacity\":{}}},\"StartIndex\":0,\"LastIndex\":0}}}},"
+        "\"CurrentIndex\":{},",
+        kEventSlots, index_);
+    out +=
+        "\"Stats\":{\"getsSuccess\":0,\"getsFail\":0,\"setsSuccess\":0,\"setsFail\":0,"
+        "\"deleteSuccess\":0,\"deleteFail\":0,\"updateSuccess\":0,\"updateFail\":0,"
+        "\"createSuccess\":0,\"createFail\":0,\"compareAndSwapSuccess\":0,\"compareAndSwapFail\":0,"
+        "\"compareAndDeleteSuccess\":0,\"compareAndDeleteFail\":0,\"expireCount\":0,"
+        "\"watchers\":0},\"CurrentVersion\":2}";
+    return out;
+  }
+
+ private:
+  Node& descend(std::string_view path, uint64_t index) {
+    Node* node = &root_;
+    while (!path.empty()) {
+      path.remove_prefix(1);  // the slash
+      const std::string_view name = path.substr(0, path.find('/'));
+      path.remove_prefix(name.size());
+      auto& child = node->children[std::string(name)];
+      if (child == nullptr) {
+        child = std::make_unique<Node>();
+        child->path = (node == &root_ ? "" : node->path) + '/' + std::string(name);
+        child->index = index;
+      }
+      node = child.get();
+    }
+    return *node;
+  }
+
+  static void append(std::string& out, const Node& node) {
+    out += "{\"Path\":";
+    json::append_string(out, node.path);
+    out += fmt::format(
+        ",\"CreatedIndex\":{0},\"ModifiedIndex\":{0},\"ExpireTime\":\"0001-01-01T00:00:00Z\",\"Value\":",
+        node.index);
+    json::append_string(out, node.value.value_or(""));
+    out += ",\"Children\":";
+    if (node.value) {
+      out += "null}";
+      return;
+    }
+    char before = '{';
+    for (const auto& [name, child] : node.children) {
+      out += before;
+      before = ',';
+      json::append_string(out, name);
+      out += ':';
+      append(out, *child);
+    }
+    out += node.children.empty() ? "{}}" : "}}";
+  }
+
+  Node root_;
+  uint64_t index_ = 0;
+};
+
+std::string raft_attributes(const Member& member) {
+  std::string out = "{\"peerURLs\":";
+  if (member.peer_urls.empty())
+    out += "null";
+  else
+    json::append_strings(out, member.peer_urls);
+  return out + (member.is_learner ? ",\"isLearner\":true}" : "}");
+}
+
+bool is_method(std::string_view text) {
+  return text == "GET" || text == "PUT" || text == "POST" || text == "DELETE" || text == "QGET" ||
+         text == "SYNC";
+}
+
+// The fields of a bare request; false if it is none.
+bool read_request(std::string_view bytes, V2Request& request) {
+  wire::Reader reader(bytes);
+  wire::Field field;
+  while (reader.next(field)) {
+    if (field.number == 1 && field.type == wire::Type::varint) request.id = field.varint;
+    if (field.type != wire::Type::bytes) continue;
+    if (field.number == 2) request.method = field.bytes;
+    if (field.number == 3) request.path = field.bytes;
+    if (field.number == 4) request.value = field.bytes;
+  }
+  return reader.ok() && is_method(request.method);
+}
+
+}  // namespace
+
+std::string to_v2_store_json(const Cluster& cluster) {
+  Tree tree;
+  tree.make_directory("/0");
+  tree.make_directory("/1");
+  for (const auto& [id, member] : cluster.members()) {
+    const std::string path = fmt::format("{}/{}", kMembersPath, member_key(id));
+    tree.set(path + "/raftAttributes", raft_attributes(member));
+    if (member.is_started() || !member.client_urls.empty())
+      tree.set(v2_attributes_path(id), to_json(Attributes{member.name, member.client_urls}));
+  }
+  for (MemberId id : cluster.removed())
+    tree.set(fmt::format("{}/{}", kRemovedPath, member_key(id)), "");
+  if (cluster.version()) tree.set(kV2VersionPath, cluster.version()->to_string());
+  return tree.to_json();
+}
+
+std::optional<V2Request> parse_v2_request(std::string_view payload) {
+  V2Request request;
+  if (read_request(payload, request)) return request;
+  // Wrapped: the id is the outer one's, or that of the request itself.
+  V2Request inner;
+  bool found = false;
+  uint64_t id = 0;
+  wire::Reader reader(payload);
+  wire::Field field;
+  while (reader.next(field)) {
+    if (field.number == 1 && field.type == wire::Type::varint) id = field.varint;
+    if (field.number == 2 && field.type == wire::Type::bytes)
+      found = read_request(field.bytes, inner);
+  }
+  if (!reader.ok() || !found) return std::nullopt;
+  if (inner.id == 0) inner.id = id;
+  return inner;
+}
+
+std::string to_v2_put(uint64_t id, std::string_view path, std::string_view value) {
+  std::string out;
+  wire::Writer writer(out);
+  writer.put_uint64(1, id);
+  writer.put_bytes(2, "PUT");
+  writer.put_bytes(3, path);
+  writer.put_bytes(4, value);
+  // What gogo's proto2 writes for fields that are not set; etcd's readers need none of them.
+  writer.put_bool(5, false);
+  writer.put_bytes(6, "");
+  return out;
+}
+
+std::string v2_attributes_path(MemberId id) {
+  return fmt::format("{}/{}/{}", kMembersPath, member_key(id), kAttributes);
+}
+
+std::optional<MemberId> parse_v2_attributes_path(std::string_view path) {
+  if (!path.starts_with(kMembersPath)) return std::nullopt;
+  path.remove_prefix(kMembersPath.size());
+  if (!path.starts_with('/')) return std::nullopt;
+  path.remove_prefix(1);
+  const size_t slash = path.find('/');
+  if (slash == std::string_view::npos || path.substr(slash + 1) != kAttributes) return std::nullopt;
+  const auto id = parse_member_key(path.substr(0, slash));
+  return id && *id ? id : std::nullopt;
+}
+
+}  // namespace holdfast::membership

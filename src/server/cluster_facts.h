@@ -1,0 +1,38 @@
+// What the cluster says about itself through the log: its version, its members' names and client URLs. Until 3.5 etcd's
+// members say it in v2 requests, and 3.4 knows no other form; 3.7 knows only the v3 form (parity MEM-08, MEM-10, VER-01).
+// So the form follows the oldest member.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "membership/v2_store.h"
+#include "server/member_versions.h"
+#include "server/request_path.h"
+
+namespace holdfast::server {
+
+enum class FactForm : uint8_t { v2, v3 };
+
+// The cluster's version decides if it is above 3.0.0, which etcd also sets when it can't know better; otherwise the
+// members that could be asked.
+FactForm fact_form(const std::optional<membership::Version>& cluster, const MemberVersions& members);
+
+// Thread-safe; answers like the Proposer.
+class ClusterFacts {
+ public:
+  ClusterFacts(Proposer& proposer, V2Proposer& v2_proposer)
+      : proposer_(proposer), v2_proposer_(v2_proposer) {}
+
+  void set_version(const CallContext& context, FactForm form, const membership::Version& version,
+                   ProposalDone done);
+  void set_attributes(const CallContext& context, FactForm form, MemberId member,
+                      const membership::Attributes& attributes, ProposalDone done);
+
+ private:
+  Proposer& proposer_;
+  V2Proposer& v2_proposer_;
+};
+
+}  // namespace holdfast::server
