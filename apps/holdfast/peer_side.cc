@@ -62,9 +62,6 @@ absl::Status PeerSide::serve(server::Member& member, Task removed) {
   const server::MemberInfo& info = member.info();
   transport_.start({info.member_id(), info.cluster_id(), member_config_.advertise_peer_urls}, *bridge_);
   endpoints_.use({info, member.operations(), member.door()});
-  const auto cluster = info.cluster();
-  for (const auto& [id, other] : cluster->members())
-    if (id != info.member_id()) transport_.add(id, other.peer_urls);
   for (size_t i = 0; i < listeners_.size(); ++i) {
     if (absl::Status s = listeners_[i]->start(); !s.ok()) return s;
     world_.log.info("serving peer traffic", {{"address", config_.listen_peer_urls[i].host}});
