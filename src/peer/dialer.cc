@@ -3,13 +3,14 @@
 namespace holdfast::peer {
 
 std::unique_ptr<net::HttpClient> make_client(net::IoThread& thread, const TransportSettings& settings,
-                                             const Address& address) {
+                                             const Address& address, size_t answer_bytes_max) {
   net::HttpClientOptions options;
   options.address = address.name;
   options.port = address.port;
   options.host = address.host;
   options.connect_timeout = settings.dial_timeout;
   options.write_timeout = settings.write_timeout;
+  options.max_body_bytes = answer_bytes_max;
   if (address.tls) {
     options.tls = settings.tls.value_or(net::TlsClientOptions());
     if (options.tls->server_name.empty()) options.tls->server_name = address.name;

@@ -1,0 +1,105 @@
+#include <gtest/gtest.h>
+
+#include "peer/address.h"
+#include "peer/headers.h"
+#include "peer/peer_endpoints.h"
+#include "peer/prober.h"
+#include "peer/remote_calls.h"
+
+namespace holdfast::peer {
+namespace {
+
+TEST(Address, OfUrls) {
+  const auto plain = parse_address("http://10.0.0.1:2380");
+  ASSERT_TRUE(plain);
+  EXPECT_EQ(plain->name, "10.0.0.1");
+  EXPECT_EQ(plain->port, 2380);
+  EXPECT_FALSE(plain->tls);
+  const auto six = parse_address("https://[::1]:2380/");
+  ASSERT_TRUE(six);
+  EXPECT_EQ(six->name, "::1");
+  EXPECT_EQ(six->host, "[::1]:2380");
+  EXPECT_TRUE(six->tls);
+  for (const char* bad : {"", "http://", "http://host", "unix://a:1", "http://:1", "http://h:70000", "http://h:1x"})
+    EXPECT_FALSE(parse_address(bad)) << bad;
+}
+
+// RAFT-13
+TEST(UrlPicker, GoesOnToTheNextAfterAFailure) {
+  UrlPicker picker({"http://a:1", "http://b:2"});
+  const Address a = *picker.pick();
+  picker.unreachable(a);
+  const Address b = *picker.pick();
+  EXPECT_EQ(b.name, "b");
+  picker.unreachable(a);  // old news
+  EXPECT_EQ(picker.pick()->name, "b");
+  picker.unreachable(b);
+  EXPECT_EQ(picker.pick()->name, "a");
+  picker.update({});
+  EXPECT_FALSE(picker.pick());
+}
+
+net::HttpRequest request(const net::HttpFields& fields) {
+  net::HttpRequest r;
+  r.fields = fields;
+  return r;
+}
+
+const Identity kSelf{MemberId(0xabc), ClusterId(0x1f), {"http://h:1", "http://i:2"}};
+
+// RAFT-02, RAFT-03
+TEST(Headers, IntroduceTheMember) {
+  const net::HttpRequest r = request(introduction(kSelf));
+  EXPECT_EQ(r.field("x-server-from"), "abc");
+  EXPECT_EQ(r.field("X-Server-Version"), "3.7.1");
+  EXPECT_EQ(r.field("X-Min-Cluster-Version"), "3.0.0");
+  EXPECT_EQ(r.field("X-Etcd-Cluster-ID"), "1f");
+  EXPECT_EQ(r.field("X-PeerURLs"), "http://h:1,http://i:2");
+  const auto back = introduced(r);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->from, kSelf.member);
+  EXPECT_EQ(back->peer_urls, kSelf.peer_urls);
+}
+
+// RAFT-04
+TEST(Headers, SayWhoIsRefused) {
+  NullLogger log;
+  const auto with = [](std::string version, std::string min, std::string cluster) {
+    return request({{"X-Server-Version", std::move(version)}, {"X-Min-Cluster-Version", std::move(min)},
+                    {"X-Etcd-Cluster-ID", std::move(cluster)}});
+  };
+  EXPECT_FALSE(refusal(with("3.7.1", "3.0.0", "1f"), kSelf, log));
+  EXPECT_FALSE(refusal(with("3.4.23", "3.0.0", "1f"), kSelf, log));
+  EXPECT_FALSE(refusal(with("3.8.0", "3.7.5", "1f"), kSelf, log));  // patches don't count
+  EXPECT_EQ(refusal(with("2.3.7", "2.1.0", "1f"), kSelf, log), kIncompatibleVersion);
+  EXPECT_EQ(refusal(with("4.0.0", "3.8.0", "1f"), kSelf, log), kIncompatibleVersion);
+  EXPECT_EQ(refusal(with("nonsense", "3.0.0", "1f"), kSelf, log), kIncompatibleVersion);
+  EXPECT_EQ(refusal(with("3.7.1", "3.0.0", "01f"), kSelf, log), kClusterIdMismatch);
+  EXPECT_EQ(refusal(request({{"X-Etcd-Cluster-ID", "1f"}}), kSelf, log), kIncompatibleVersion);
+}
+
+// RAFT-22
+TEST(Health, IsWrittenAndReadAsGoDoes) {
+  const int64_t when = 1'795'637'282'618'023'260;
+  EXPECT_EQ(health_json(when), R"({"OK":true,"Now":"2026-11-25T20:08:02.61802326Z"})");
+  EXPECT_EQ(health_json(1'795'637'282'000'000'000), R"({"OK":true,"Now":"2026-11-25T20:08:02Z"})");
+  EXPECT_EQ(parse_health(health_json(when)), when);
+  EXPECT_EQ(parse_health(R"({"OK":true,"Now":"2026-11-25T21:08:02.61802326+01:00"})"), when);
+  EXPECT_FALSE(parse_health(R"({"OK":false,"Now":"2026-11-25T20:08:02Z"})"));
+  EXPECT_FALSE(parse_health(R"({"OK":true,"Now":"yesterday"})"));
+  EXPECT_FALSE(parse_health(""));
+}
+
+TEST(Json, SmallAnswersAndQuestions) {
+  EXPECT_EQ(json_text(R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})", "etcdcluster"), "3.4.0");
+  EXPECT_EQ(json_text(R"({"etcdserver" : "3.4.23"})", "etcdserver"), "3.4.23");
+  EXPECT_EQ(json_text(R"({"etcdserver":)", "etcdserver"), "");
+  EXPECT_EQ(json_text(R"({"etcdserver":7})", "etcdserver"), "");
+  EXPECT_EQ(parse_hash_kv_request(R"({"revision":12})"), 12);
+  EXPECT_EQ(parse_hash_kv_request(" { } "), 0);
+  EXPECT_FALSE(parse_hash_kv_request(R"({"revision":"x"})"));
+  EXPECT_FALSE(parse_hash_kv_request(""));
+}
+
+}  // namespace
+}  // namespace holdfast::peer
