@@ -39,8 +39,9 @@ PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& mem
       world_(world),
       io_(world.clock, 1, "peer"),
       transfers_("transfer", world.clock),
-      transport_({io_.at(0), transfers_, world.files, world.metrics, world.log},
-                 transport_settings(config, member)),
+      settings_(transport_settings(config, member)),
+      remote_(io_.at(0), settings_),
+      transport_({io_.at(0), transfers_, world.files, world.metrics, world.log}, settings_),
       endpoints_(transport_, world.log) {}
 
 PeerSide::~PeerSide() = default;

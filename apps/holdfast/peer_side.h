@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "os/thread_executor.h"
 #include "peer/peer_endpoints.h"
+#include "peer/remote_calls.h"
 #include "peer/transport.h"
 #include "server/member.h"
 
@@ -33,6 +34,7 @@ class PeerSide {
   // Takes the ports and starts the thread, before there is a member.
   absl::Status bind();
   server::Peers& peers() { return transport_; }
+  server::RemoteCluster& remote() { return remote_; }  // from bind() on
   // Before serve().
   peer::PeerEndpoints& endpoints() { return endpoints_; }
   // Before Member::start(). `removed`: the others say that this member is no longer one.
@@ -49,6 +51,8 @@ class PeerSide {
   net::IoPool io_;                  // one thread: what a burst of clients does must not delay heartbeats
   os::ThreadExecutor transfers_;    // snapshots to and from the disk, which may take minutes
   std::unique_ptr<Bridge> bridge_;
+  const peer::TransportSettings settings_;
+  peer::RemoteCalls remote_;
   peer::Transport transport_;
   peer::PeerEndpoints endpoints_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;

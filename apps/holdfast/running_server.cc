@@ -133,7 +133,7 @@ absl::Status RunningServer::open_member() {
                .sync = w.settings.unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
               w.files, process_, log_);
         },
-        {w.peers->peers()});
+        {w.peers->peers(), &w.peers->remote()});
     status = member.status();
     if (member.ok()) w.member = *std::move(member);
     done();

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/http_client.h"
 #include "net/io_thread.h"
 #include "peer/host.h"
 #include "server/remote_cluster.h"
