@@ -17,17 +17,18 @@ class Member:
     def __init__(self, cluster, name, binary):
         self.cluster, self.name, self.binary = cluster, name, binary
         self.client_port, self.peer_port = harness.free_ports(2)
-        self.scheme, self.peer_host = cluster.peer_scheme, "127.0.0.1"
+        self.scheme, self.host = cluster.peer_scheme, "127.0.0.1"
+        self.prefix = []  # of the command
         self.flags = []
         self.process = None
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.client_port}"
+        return f"http://{self.host}:{self.client_port}"
 
     @property
     def peer_url(self):
-        return f"{self.scheme}://{self.peer_host}:{self.peer_port}"
+        return f"{self.scheme}://{self.host}:{self.peer_port}"
 
     @property
     def data_dir(self):
@@ -40,7 +41,7 @@ class Member:
     def start(self, *flags, state="new"):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "--name", self.name, "--data-dir", self.data_dir,
+                [*self.prefix, self.binary, "--name", self.name, "--data-dir", self.data_dir,
                  "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
                  "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
                  "--initial-cluster", self.cluster.initial_cluster(), "--initial-cluster-state", state,
@@ -58,6 +59,11 @@ class Member:
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
+
+    def rss(self):
+        """Bytes of memory that the process holds."""
+        with open(f"/proc/{self.process.pid}/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
