@@ -95,12 +95,10 @@ void SnapshotSender::Transfer::pump() {
   reading_ = true;
   world_.background.post([self = shared_from_this(), body = body_, thread = &world_.thread]() mutable {
     std::string piece(kPieceBytes, '\0');
-    absl::StatusOr<size_t> size = body->read(std::span<char>(piece));
-    absl::StatusOr<std::string> result = size.status();
-    if (size.ok()) {
-      piece.resize(*size);
-      result = std::move(piece);
-    }
+    const absl::StatusOr<size_t> size = body->read(std::span<char>(piece));
+    piece.resize(size.value_or(0));
+    absl::StatusOr<std::string> result = std::move(piece);
+    if (!size.ok()) result = size.status();
     thread->post([self = std::move(self), result = std::move(result)]() mutable {
       self->reading_ = false;
       if (self->sender_) self->on_piece(std::move(result));
