@@ -3,12 +3,13 @@
 JOBS ?= $(shell nproc)
 export JOBS
 
-.PHONY: help build demo run test bench lint tidy asan tsan fuzz deps clean
+.PHONY: help build demo run cluster test bench lint tidy asan tsan fuzz deps clean
 
 help:
 	@echo 'make build   release build in build/release'
 	@echo 'make demo    a member, from the first put to kill -9 and back'
 	@echo 'make run     a member in ./default.etcd; ARGS="--name=..." for flags'
+	@echo 'make cluster three members on this machine until Ctrl-C; ARGS="--snapshot-count=..." for flags'
 	@echo 'make test    all tests, and the unit tests once more under ASan and UBSan'
 	@echo 'make bench   figures beside etcd (docs/benchmarks.md)'
 	@echo 'make lint    clang-format and clang-tidy on changed files; ALL=1 for all'
@@ -31,6 +32,11 @@ demo:
 
 run: build
 	build/release/bin/holdfast $(ARGS)
+
+cluster:
+	@tools/install-deps build demo
+	@tools/build release
+	@tools/cluster $(ARGS)
 
 test:
 	@tools/install-deps build test
