@@ -97,7 +97,7 @@ bool ParsedRequest::parse(std::string_view data) {
     arena_->Reset();
   }
   bytes_ = data;
-  if (parse_fast()) return id_ != 0;
+  if (parse_fast()) return true;  // it has a header
 
   auto* message = google::protobuf::Arena::CreateMessage<pb::InternalRaftRequest>(arena_.get());
   message_ = message;
