@@ -1,7 +1,7 @@
 #include "apps/holdfast/member_settings.h"
 
-#include <charconv>
-
+#include "apps/holdfast/client_ports.h"
+#include "apps/holdfast/tls_settings.h"
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/initial_cluster.h"
@@ -86,54 +86,22 @@ net::GrpcOptions grpc_settings(const config::Config& config) {
   return options;
 }
 
-namespace {
-
-net::TlsOptions server_tls(const config::TlsFiles& files) {
-  net::TlsOptions tls;
-  tls.certificate_file = files.cert_file;
-  tls.key_file = files.key_file;
-  tls.trusted_ca_file = files.trusted_ca_file;
-  if (files.client_cert_auth || !tls.trusted_ca_file.empty())  // TLS-03
-    tls.client_certificate = net::TlsOptions::ClientCertificate::required;
-  return tls;
-}
-
-absl::StatusOr<net::ListenerOptions> listen_on(const config::Config& config, const config::Url& url,
-                                               const config::TlsFiles& files) {
-  if (url.is_unix())
-    return make_status(absl::StatusCode::kInvalidArgument,
-                       fmt::format("listening on {} is not supported by this version of holdfast yet",
-                                   url.text()));
-  net::ListenerOptions options;
-  options.address = url.hostname() == "localhost" ? "127.0.0.1" : url.hostname();
-  const std::string port = url.port();
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), options.port);
-  if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size())
-    return make_status(absl::StatusCode::kInvalidArgument,
-                       fmt::format("invalid port in {}", url.text()));
-  options.reuse_port = config.socket_reuse_port;
-  options.reuse_address = true;
-  if (url.is_tls()) options.tls = server_tls(files);
-  return options;
-}
-
-}  // namespace
-
-absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
-                                                       const config::Url& url) {
-  return listen_on(config, url, config.client_tls);
-}
-
 absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
                                                             const config::Url& url) {
-  auto options = listen_on(config, url, config.peer_tls);
-  if (!options.ok()) return options;
-  options->write_timeout = config.raft_write_timeout;
-  options->http.idle_timeout = config.raft_read_timeout;
-  options->http.read_header_timeout = config.raft_read_timeout;
-  options->http.read_body_timeout = kSnapshotStallMax;
+  auto port = port_of(config, url);
+  if (!port.ok()) return port.status();
+  net::ListenerOptions options = std::move(port->options);
+  if (url.is_tls()) {
+    auto tls = tls_settings(config, config.peer_tls);
+    if (!tls.ok()) return tls.status();
+    options.tls = *std::move(tls);
+  }
+  options.write_timeout = config.raft_write_timeout;
+  options.http.idle_timeout = config.raft_read_timeout;
+  options.http.read_header_timeout = config.raft_read_timeout;
+  options.http.read_body_timeout = kSnapshotStallMax;
   // A message without a stream: as long as one in a stream may be.
-  options->http.max_body_bytes = peer::kMessageBytesMax;
+  options.http.max_body_bytes = peer::kMessageBytesMax;
   return options;
 }
 

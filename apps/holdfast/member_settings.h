@@ -1,9 +1,6 @@
 // From the user's configuration to the small option structs of the parts.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "apps/holdfast/config.h"
 #include "net/grpc_server.h"
@@ -19,8 +16,5 @@ net::GrpcOptions grpc_settings(const config::Config& config);
 peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member);
 absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
                                                             const config::Url& url);
-// One listener per URL. InvalidArgument for a URL that cannot be listened on by this build.
-absl::StatusOr<net::ListenerOptions> listener_settings(const config::Config& config,
-                                                       const config::Url& url);
 
 }  // namespace holdfast::app

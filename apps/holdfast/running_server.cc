@@ -4,8 +4,10 @@
 #include <mutex>
 #include <thread>
 
+#include "apps/holdfast/client_ports.h"
 #include "apps/holdfast/member_settings.h"
 #include "apps/holdfast/peer_side.h"
+#include "apps/holdfast/tls_settings.h"
 #include "apps/holdfast/version.h"
 #include "backend/lmdb_engine.h"
 #include "base/errors.h"
@@ -74,6 +76,9 @@ struct RunningServer::Wiring {
 
   server::MemberConfig settings;
   std::unique_ptr<PeerSide> peers;
+  config::TlsFiles client_tls;  // of the flags, or made
+  std::vector<Port> client_ports;
+
   std::unique_ptr<server::Member> member;
   std::unique_ptr<rpc::GrpcServices> services;
   std::unique_ptr<net::GrpcServer> grpc;
@@ -98,6 +103,7 @@ absl::Status RunningServer::start() {
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
   if (absl::Status s = open_member(); !s.ok()) return s;
   wiring_->io.start();
+  if (absl::Status s = find_certificates(); !s.ok()) return s;
   if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
   if (absl::Status s = open_client_ports(); !s.ok()) return s;
   export_facts();
@@ -142,19 +148,30 @@ absl::Status RunningServer::open_member() {
   return status;
 }
 
+// --auto-tls may make certificates here.
+absl::Status RunningServer::find_certificates() {
+  std::vector<config::Url> urls = config_.listen_client_urls;
+  urls.insert(urls.end(), config_.listen_client_http_urls.begin(), config_.listen_client_http_urls.end());
+  auto files = self_signed_files(wiring_->files, log_, config_.client_tls, config_.data_dir + "/fixtures/client", urls,
+                                 clock_.unix_nanoseconds() / 1'000'000'000, config_.self_signed_cert_validity_years);
+  if (!files.ok()) return files.status();
+  wiring_->client_tls = *std::move(files);
+  return absl::OkStatus();
+}
+
 absl::Status RunningServer::open_metrics_ports() {
   Wiring& w = *wiring_;
   w.metrics_http = std::make_unique<rpc::HttpEndpoints>(
       rpc::HttpEndpoints::Parts{
           w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
       rpc::HttpEndpoints::Options{.port = rpc::HttpEndpoints::Port::metrics});
-  for (const config::Url& url : config_.listen_metrics_urls) {
-    auto options = listener_settings(config_, url);
-    if (!options.ok()) return options.status();
-    w.metrics_listeners.push_back(std::make_unique<net::Listener>(
-        w.io, *std::move(options), log_, nullptr, w.metrics_http.get()));
+  auto ports = metrics_ports(config_, w.client_tls);
+  if (!ports.ok()) return ports.status();
+  for (Port& port : *ports) {
+    w.metrics_listeners.push_back(std::make_unique<net::Listener>(w.io, std::move(port.options), log_, nullptr,
+                                                                  w.metrics_http.get()));
     if (absl::Status s = w.metrics_listeners.back()->start(); !s.ok()) return s;
-    log_.info("serving metrics", {{"address", url.text()}});
+    log_.info("serving metrics", {{"address", port.address}});
   }
   return absl::OkStatus();
 }
@@ -183,20 +200,13 @@ absl::Status RunningServer::open_client_ports() {
           w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
       std::move(http));
 
-  // HTTP-02: with --listen-client-http-urls the other ports speak gRPC only.
-  const bool split = !config_.listen_client_http_urls.empty();
-  for (const config::Url& url : config_.listen_client_urls) {
-    auto settings = listener_settings(config_, url);
-    if (!settings.ok()) return settings.status();
-    w.listeners.push_back(std::make_unique<net::Listener>(
-        w.io, *std::move(settings), log_, w.grpc.get(), split ? nullptr : w.http.get()));
-  }
-  for (const config::Url& url : config_.listen_client_http_urls) {
-    auto settings = listener_settings(config_, url);
-    if (!settings.ok()) return settings.status();
-    w.listeners.push_back(std::make_unique<net::Listener>(w.io, *std::move(settings), log_, nullptr,
-                                                          w.http.get()));
-  }
+  auto ports = client_ports(config_, w.client_tls, log_);
+  if (!ports.ok()) return ports.status();
+  w.client_ports = *std::move(ports);
+  for (const Port& port : w.client_ports)
+    w.listeners.push_back(std::make_unique<net::Listener>(w.io, port.options, log_,
+                                                          port.grpc ? w.grpc.get() : nullptr,
+                                                          port.http ? w.http.get() : nullptr));
   // Taken now, so that a port in use is known before anything is served; served when ready.
   for (auto& listener : w.listeners)
     if (absl::Status s = listener->bind(); !s.ok()) return s;
@@ -208,13 +218,13 @@ void RunningServer::on_ready() {
   w.services->start();
   for (auto& listener : w.listeners)
     if (absl::Status s = listener->start(); !s.ok()) process_.die(message(s));
-  for (const config::Url& url : config_.listen_client_urls) {
-    if (url.is_tls()) {
-      log_.info("serving client traffic securely", {{"traffic", "grpc+http"}, {"address", url.host}});
-    } else {
+  for (const Port& port : w.client_ports) {
+    const std::string_view traffic = port.grpc ? port.http ? "grpc+http" : "grpc" : "http";
+    if (port.secure)
+      log_.info("serving client traffic securely", {{"traffic", traffic}, {"address", port.address}});
+    if (port.insecure)
       log_.info("serving client traffic insecurely; this is strongly discouraged!",
-                {{"traffic", "grpc+http"}, {"address", url.host}});
-    }
+                {{"traffic", traffic}, {"address", port.address}});
   }
   log_.info("ready to serve client requests");
   os::notify_systemd("READY=1");

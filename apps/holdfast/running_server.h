@@ -32,6 +32,7 @@ class RunningServer {
   struct Wiring;
   absl::Status open_peer_side();
   absl::Status open_member();
+  absl::Status find_certificates();
   absl::Status open_metrics_ports();
   absl::Status open_client_ports();
   void on_ready();

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "apps/holdfast/cipher_suites.h"
 #include "apps/holdfast/config_file.h"
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
@@ -226,6 +227,9 @@ absl::Status check_tls(const Config& config) {
                               config.tls_min_version, config.tls_max_version));
   if (*lowest == 13 && !config.cipher_suites.empty())
     return refuse("cipher suites cannot be configured when only TLS1.3 is enabled");
+  for (const std::string& suite : config.cipher_suites)
+    if (!openssl_cipher(suite))
+      return refuse(fmt::format("unexpected TLS cipher suite {}", go_quote(suite)));
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/log.h"
@@ -18,13 +19,21 @@
 
 namespace holdfast::net {
 
-// TLS 1.2 or later; ALPN "h2" and "http/1.1". Files are read at start.
+// ALPN "h2" and "http/1.1". Certificate, key and revocation list are read again for every handshake, so that they can be
+// replaced while the server runs (TLS-01, TLS-02); the CAs are read at start.
 struct TlsOptions {
   std::string certificate_file;  // PEM, chain allowed
   std::string key_file;          // PEM
-  std::string trusted_ca_file;   // PEM; for client certificates
+  std::string trusted_ca_file;   // PEM; for client certificates; empty: the system's
   enum class ClientCertificate : uint8_t { ignored, verified_if_given, required };
   ClientCertificate client_certificate = ClientCertificate::ignored;
+  std::string revocation_file;  // DER; clients with a certificate of a serial number in it are sent away
+  // Of which a client's certificate must carry one (TLS-04); empty: any.
+  std::vector<std::string> allowed_common_names;
+  std::vector<std::string> allowed_hostnames;  // names or IP addresses
+  enum class Version : uint8_t { tls12, tls13 };
+  Version min_version = Version::tls12;
+  Version max_version = Version::tls13;
   std::string cipher_list;  // OpenSSL names, TLS 1.2; empty = OpenSSL's default
 };
 

@@ -5,6 +5,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
@@ -47,6 +50,50 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
   return SSL_TLSEXT_ERR_OK;
 }
 
+int version_number(TlsOptions::Version version) {
+  return version == TlsOptions::Version::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
+}
+
+bool is_ip_address(const std::string& name) {
+  in6_addr ip;
+  return inet_pton(AF_INET, name.c_str(), &ip) == 1 || inet_pton(AF_INET6, name.c_str(), &ip) == 1;
+}
+
+// The last common name wins where there are several, as in Go's pkix.Name.
+std::string common_name(X509* certificate) {
+  X509_NAME* subject = X509_get_subject_name(certificate);
+  int last = -1;
+  for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) last = at;
+  if (last < 0) return {};
+  unsigned char* text = nullptr;
+  const int size =
+      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
+  std::string name;
+  if (size >= 0) name.assign(reinterpret_cast<char*>(text), static_cast<size_t>(size));
+  OPENSSL_free(text);
+  return name;
+}
+
+// Go's Certificate.VerifyHostname: alternative names only.
+bool carries_hostname(X509* certificate, const std::string& name) {
+  if (is_ip_address(name)) return X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
+  return X509_check_host(certificate, name.data(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                         nullptr) == 1;
+}
+
+using CertificateHandle = std::unique_ptr<X509, decltype(&X509_free)>;
+using RevocationList = std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)>;
+
+RevocationList read_revocation_list(const std::string& file) {
+  std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_file(file.c_str(), "rb"), BIO_free);
+  return {bio ? d2i_X509_CRL_bio(bio.get(), nullptr) : nullptr, X509_CRL_free};
+}
+
+bool is_revoked(X509_CRL* list, X509* certificate) {
+  X509_REVOKED* entry = nullptr;
+  return X509_CRL_get0_by_serial(list, &entry, X509_get0_serialNumber(certificate)) != 0;
+}
+
 void set_common_options(SSL_CTX* context) {
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
@@ -63,8 +110,13 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOpti
   CHECK(context != nullptr, "out of memory for TLS");
   std::shared_ptr<TlsContext> result(new TlsContext(context, false));
   set_common_options(context);
+  SSL_CTX_set_min_proto_version(context, version_number(options.min_version));
+  SSL_CTX_set_max_proto_version(context, version_number(options.max_version));
+  // So that unusable files are known at the start; each handshake reads them again.
   absl::Status pair = load_pair(context, options.certificate_file, options.key_file);
   if (!pair.ok()) return pair;
+  result->server_ = options;
+  SSL_CTX_set_cert_cb(context, &TlsContext::load_certificate, result.get());
   if (!options.cipher_list.empty() &&
       SSL_CTX_set_cipher_list(context, options.cipher_list.c_str()) != 1)
     return unusable("cannot use ciphers", options.cipher_list);
@@ -78,6 +130,7 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOpti
     int mode = SSL_VERIFY_PEER;
     if (options.client_certificate == Client::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(context, mode, nullptr);
+    if (options.trusted_ca_file.empty()) SSL_CTX_set_default_verify_paths(context);
   }
   static constexpr unsigned char kSessions[] = "holdfast";
   SSL_CTX_set_session_id_context(context, kSessions, sizeof kSessions - 1);
@@ -118,6 +171,45 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
 
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
+int TlsContext::load_certificate(SSL* ssl, void* context) {
+  const TlsOptions& options = static_cast<const TlsContext*>(context)->server_;
+  return SSL_use_certificate_chain_file(ssl, options.certificate_file.c_str()) == 1 &&
+                 SSL_use_PrivateKey_file(ssl, options.key_file.c_str(), SSL_FILETYPE_PEM) == 1
+             ? 1
+             : 0;
+}
+
+absl::Status TlsContext::check_client(SSL* ssl) const {
+  if (client_) return absl::OkStatus();
+  const bool names = !server_.allowed_common_names.empty() || !server_.allowed_hostnames.empty();
+  if (!names && server_.revocation_file.empty()) return absl::OkStatus();
+  const auto refuse = [](std::string_view why) {
+    return make_status(absl::StatusCode::kUnauthenticated, why);
+  };
+  const CertificateHandle certificate(SSL_get1_peer_certificate(ssl), X509_free);
+  if (certificate == nullptr) return absl::OkStatus();
+  if (names && SSL_get_verify_result(ssl) == X509_V_OK) {
+    const auto& cns = server_.allowed_common_names;
+    const auto& hosts = server_.allowed_hostnames;
+    const bool known =
+        cns.empty() ? std::any_of(hosts.begin(), hosts.end(),
+                                  [&](const std::string& host) {
+                                    return carries_hostname(certificate.get(), host);
+                                  })
+                    : std::find(cns.begin(), cns.end(), common_name(certificate.get())) != cns.end();
+    if (!known) return refuse("client certificate authentication failed");
+  }
+  if (server_.revocation_file.empty()) return absl::OkStatus();
+  const RevocationList list = read_revocation_list(server_.revocation_file);
+  if (list == nullptr)
+    return unusable("cannot use revocation list", server_.revocation_file);
+  bool revoked = is_revoked(list.get(), certificate.get());
+  const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
+  for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i)
+    revoked = revoked || is_revoked(list.get(), sk_X509_value(chain, i));
+  return revoked ? refuse("the client's certificate is revoked") : absl::OkStatus();
+}
+
 TlsFilter::TlsFilter(std::shared_ptr<TlsContext> context)
     : context_(std::move(context)), ssl_(SSL_new(context_->context_)) {
   CHECK(ssl_ != nullptr, "out of memory for TLS");
@@ -128,8 +220,7 @@ TlsFilter::TlsFilter(std::shared_ptr<TlsContext> context)
   }
   SSL_set_connect_state(ssl_);
   const std::string& name = context_->server_name_;
-  in6_addr ip;
-  bool is_ip = inet_pton(AF_INET, name.c_str(), &ip) == 1 || inet_pton(AF_INET6, name.c_str(), &ip) == 1;
+  const bool is_ip = is_ip_address(name);
   if (!name.empty() && !is_ip) SSL_set_tlsext_host_name(ssl_, name.c_str());
   if (context_->check_name_) {
     if (is_ip) {
@@ -162,6 +253,10 @@ TlsFilter::Outcome TlsFilter::feed(std::string_view cipher, char* buffer, size_t
   if (!established_) {
     int result = SSL_do_handshake(ssl_);
     if (result != 1) return fail(result);
+    if (absl::Status refused = context_->check_client(ssl_); !refused.ok()) {
+      error_ = message(refused);
+      return Outcome::failed;
+    }
     established_ = true;
   }
   for (;;) {
@@ -197,22 +292,11 @@ void TlsFilter::close() {
 
 void TlsFilter::describe_peer(PeerInfo& peer) const {
   peer.tls = true;
-  X509* certificate = SSL_get1_peer_certificate(ssl_);
+  const CertificateHandle certificate(SSL_get1_peer_certificate(ssl_), X509_free);
   if (certificate == nullptr) return;
   peer.certificate_verified =
       SSL_get_verify_mode(ssl_) != SSL_VERIFY_NONE && SSL_get_verify_result(ssl_) == X509_V_OK;
-  X509_NAME* subject = X509_get_subject_name(certificate);
-  // The last common name wins where there are several, as in Go's pkix.Name.
-  int last = -1;
-  for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) last = at;
-  if (last >= 0) {
-    unsigned char* text = nullptr;
-    int size = ASN1_STRING_to_UTF8(
-        &text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
-    if (size >= 0) peer.common_name.assign(reinterpret_cast<char*>(text), static_cast<size_t>(size));
-    OPENSSL_free(text);
-  }
-  X509_free(certificate);
+  peer.common_name = common_name(certificate.get());
 }
 
 }  // namespace holdfast::net

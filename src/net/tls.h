@@ -27,7 +27,7 @@ struct TlsClientOptions {
   Protocols protocols = Protocols::http2;  // offered by ALPN
 };
 
-// Certificates and rules, shared by the connections of a listener or client; immutable, thread-safe.
+// Certificates and rules, shared by the connections of a listener or client; thread-safe.
 class TlsContext {
  public:
   // INVALID_ARGUMENT naming the file that can't be used.
@@ -39,8 +39,13 @@ class TlsContext {
   friend class TlsFilter;
   TlsContext(SSL_CTX* context, bool client) : context_(context), client_(client) {}
 
+  // After the handshake: whether a server takes this client's certificate, beyond its chain.
+  absl::Status check_client(SSL* ssl) const;
+  static int load_certificate(SSL* ssl, void* context);
+
   SSL_CTX* context_;
   bool client_;
+  TlsOptions server_;  // of a server
   std::string server_name_;
   bool check_name_ = false;
 };

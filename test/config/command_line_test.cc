@@ -215,12 +215,13 @@ TEST(CommandLine, OldFlagsAndShortTimeouts) {
 }
 
 TEST(CommandLine, UnbuiltFlagsAreRefusedByName) {
-  EXPECT_EQ(refusal(run({"--cert-file=/a"})),
-            R"("--cert-file is not supported by this version of holdfast yet")");
-  EXPECT_EQ(refusal(run({"--force-new-cluster", "--auto-tls"})),
-            R"("--auto-tls is not supported by this version of holdfast yet; --force-new-cluster is )"
+  EXPECT_EQ(refusal(run({"--distributed-tracing-address=a:1"})),
+            R"("--distributed-tracing-address is not supported by this version of holdfast yet")");
+  EXPECT_EQ(refusal(run({"--enable-distributed-tracing", "--discovery-token=t", "--discovery-endpoints=e"})),
+            R"("--discovery-endpoints is not supported by this version of holdfast yet; --discovery-token is )"
+            R"(not supported by this version of holdfast yet; --enable-distributed-tracing is )"
             R"(not supported by this version of holdfast yet")");
-  EXPECT_EQ(run({"--auto-tls=false", "--auth-token=simple"}).next, Outcome::Next::run);
+  EXPECT_EQ(run({"--enable-distributed-tracing=false", "--auth-token=simple"}).next, Outcome::Next::run);
   EXPECT_EQ(refusal(run({"--feature-gates=LeaseCheckpoint=true"})),
             R"("changing feature gate LeaseCheckpoint is not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--feature-gates=TxnModeWriteWithSharedBuffer=false"}).next, Outcome::Next::run);

@@ -126,6 +126,9 @@ TEST(Validate, Tls) {
             "min version (TLS1.3) is greater than max version (TLS1.2)");
   EXPECT_EQ(error({{"tls-min-version", "TLS1.3"}, {"cipher-suites", "X"}}),
             "cipher suites cannot be configured when only TLS1.3 is enabled");
+  EXPECT_EQ(error({{"cipher-suites", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_NONE"}}),
+            "unexpected TLS cipher suite \"TLS_NONE\"");
+  EXPECT_EQ(error({{"cipher-suites", "TLS_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"}}), "");
 }
 
 // F-082..F-087

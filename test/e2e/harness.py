@@ -31,30 +31,41 @@ def free_ports(count):
 class Server:
     """One member. `binary` is holdfast's or etcd's path; both take the same flags."""
 
-    def __init__(self, binary, *flags):
+    def __init__(self, binary, *flags, environment=None):
         self.binary, self.flags = binary, list(flags)
+        self.environment = {**os.environ, **(environment or {})}
         self.folder = tempfile.mkdtemp(prefix="holdfast-e2e-")
         self.client_port, self.peer_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.client_port}"
+        self.listen_urls = None  # instead of `url`
         self.process = None
 
-    def start(self):
+    def start(self, patience=30):
+        """Waits until the member serves, at most `patience` seconds."""
         peer = f"http://127.0.0.1:{self.peer_port}"
         log_path = os.path.join(self.folder, "log")
         with open(log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "--name", "m", "--data-dir", os.path.join(self.folder, "data"),
-                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+                 "--listen-client-urls", self.listen_urls or self.url, "--advertise-client-urls", self.url,
                  "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                  "--initial-cluster", f"m={peer}", *self.flags],
-                stdout=log, stderr=log)
-        for _ in range(600):
-            if self.process.poll() is not None:
-                break
-            if self.etcdctl("endpoint", "health", check=False).returncode == 0:
+                stdout=log, stderr=log, env=self.environment)
+        end = time.monotonic() + patience
+        while time.monotonic() < end and self.process.poll() is None:
+            # etcdctl takes its time over a port that nobody listens on.
+            if self.listens() and self.etcdctl("endpoint", "health", check=False).returncode == 0:
                 return self
-            time.sleep(0.05)
-        raise RuntimeError("did not start:\n" + open(log_path).read()[-3000:])
+            time.sleep(0.02)
+        with open(log_path) as log:
+            raise RuntimeError("did not start:\n" + log.read()[-3000:])
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.client_port), timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
