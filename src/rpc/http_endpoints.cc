@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "membership/cluster.h"
+#include "rpc/gzip.h"
 
 namespace holdfast::rpc {
 
@@ -124,9 +125,12 @@ void HttpEndpoints::serve_metrics(const HttpReply& reply) {
   std::string text = parts_.metrics_text ? parts_.metrics_text() : std::string();
   scrapes_in_flight_.add(-1);
   scrapes_.increment();
-  reply.respond(
-      200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}},
-      std::move(text));
+  net::HttpFields fields = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}};
+  if (accepts_gzip(reply.request().field("accept-encoding").value_or(""))) {
+    fields.emplace_back("Content-Encoding", "gzip");
+    text = gzip(text);
+  }
+  reply.respond(200, std::move(fields), std::move(text));
 }
 
 void HttpEndpoints::serve_debug_vars(const HttpReply& reply) {

@@ -1,6 +1,7 @@
 // The HTTP end points, letter by letter, over a real socket.
 #include <gmock/gmock.h>
 
+#include "rpc/gzip.h"
 #include "test/rpc/rpc_world.h"
 
 namespace holdfast::rpc {
@@ -113,6 +114,19 @@ TEST_F(HttpTest, Version) {  // HTTP-07
   rpc.w.member.storage = "";
   EXPECT_EQ(rpc.get("/version").body,
             R"({"etcdserver":"3.7.1","etcdcluster":"not_decided","storage":"unknown"})");
+}
+
+TEST_F(HttpTest, MetricsCompressed) {  // HTTP-08
+  const auto ask = [&](const std::string& accept) {
+    return rpc.http_request("GET", "/metrics", "Host: localhost\r\nAccept-Encoding: " + accept + "\r\n");
+  };
+  const HttpAnswer packed = ask("deflate, gzip;q=0.9");
+  EXPECT_EQ(packed.field("Content-Encoding"), "gzip");
+  EXPECT_THAT(packed.field("Content-Type"), testing::StartsWith("text/plain; version=0.0.4"));
+  EXPECT_EQ(packed.body, gzip("metric 1\n"));
+  EXPECT_EQ(packed.body.substr(0, 2), "\x1f\x8b");
+  for (const char* accept : {"identity", "gzip;q=0", "br, gzip; q=0.0", "*;q=0"}) EXPECT_EQ(ask(accept).body, "metric 1\n");
+  EXPECT_EQ(ask("*").field("Content-Encoding"), "gzip");
 }
 
 TEST_F(HttpTest, MetricsAndDebugVars) {  // HTTP-08, HTTP-09
