@@ -4,8 +4,10 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 
 #include "backend/lmdb_env.h"
@@ -27,6 +29,15 @@ std::string parent_of(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// LMDB calls a write that the disk took only in part EIO; where there is no room left, that is why.
+int reason_for(int rc, const std::string& path) {
+  constexpr uintmax_t kRoomBytesMin = 1 << 20;
+  if (rc != EIO) return rc;
+  std::error_code error;
+  const auto space = std::filesystem::space(path, error);
+  return !error && space.available < kRoomBytesMin ? ENOSPC : rc;
 }
 
 class LmdbEngine;
@@ -271,7 +282,7 @@ absl::Status LmdbEngine::commit(absl::FunctionRef<void(Writer&)> fill) {
     mdb_txn_abort(txn);
     return lmdb_status(writer.error(), "write", options_.path);
   }
-  return lmdb_status(mdb_txn_commit(txn), "commit", options_.path);
+  return lmdb_status(reason_for(mdb_txn_commit(txn), options_.path), "commit", options_.path);
 }
 
 EngineSizes LmdbEngine::sizes() {
