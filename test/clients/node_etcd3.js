@@ -1,0 +1,49 @@
+// What users of npm's etcd3 call. Arguments: the folder with node_modules, the address. Throws if an answer is wrong.
+const assert = require('assert');
+const { Etcd3 } = require(process.argv[2] + '/node_modules/etcd3');
+
+async function main() {
+  const client = new Etcd3({ hosts: process.argv[3] });
+
+  await client.put('a').value('1');
+  assert.strictEqual(await client.get('a').string(), '1');
+  assert.strictEqual(await client.get('none').string(), null);
+  await client.put('json').value(JSON.stringify({ x: [1, 2] }));
+  assert.deepStrictEqual(await client.get('json').json(), { x: [1, 2] });
+
+  for (let i = 0; i < 10; i++) await client.put(`/p/${i}`).value(`${9 - i}`);
+  assert.deepStrictEqual(Object.keys(await client.getAll().prefix('/p/').strings()).length, 10);
+  assert.deepStrictEqual(await client.getAll().prefix('/p/').sort('Value', 'Ascend').limit(3).keys(),
+                         ['/p/9', '/p/8', '/p/7']);
+  assert.strictEqual(await client.getAll().prefix('/p/').count(), 10);
+  const deleted = await client.delete().prefix('/p/').getPrevious();
+  assert.strictEqual(deleted.length, 10);
+
+  const space = client.namespace('ns/');
+  await space.put('k').value('v');
+  assert.strictEqual(await client.get('ns/k').string(), 'v');
+
+  const first = await client.if('t', 'Version', '==', 0).then(client.put('t').value('1'), client.get('t'))
+    .else(client.get('t')).commit();
+  assert.strictEqual(first.succeeded, true);
+  assert.strictEqual(first.responses[1].response_range.kvs[0].value.toString(), '1');
+  const second = await client.if('t', 'Value', '==', '2').then().else(client.delete().key('t')).commit();
+  assert.strictEqual(second.succeeded, false);
+  assert.strictEqual(await client.get('t').string(), null);
+
+  await client.stm().transact(async (tx) => {
+    const old = await tx.get('a').number();
+    await tx.put('a').value(`${old + 1}`);
+  });
+  assert.strictEqual(await client.get('a').number(), 2);
+
+  await assert.rejects(client.put('').value('x'), /key is not provided/);
+  await assert.rejects(client.get('a').revision(99999).string(), /required revision is a future revision/);
+
+  const status = await client.maintenance.status();
+  assert.strictEqual(status.version, '3.7.1');
+
+  client.close();
+}
+
+main().then(() => console.log('done'), (error) => { console.error(error); process.exit(1); });

@@ -1,0 +1,96 @@
+"""Python's etcd3 (Debian's python3-etcd3, which is PyPI's etcd3) against holdfast: what its users call. KV-02 KV-20 KV-26
+TXN-05 TXN-12 LEA-01 LEA-04 CLU-01 MNT-05"""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import harness  # noqa: E402
+
+try:
+    import etcd3
+except ImportError:
+    etcd3 = None
+
+
+@unittest.skipUnless(etcd3 and harness.have("etcdctl"), "python3-etcd3 or etcdctl is not installed")
+class PythonEtcd3(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = harness.Server(harness.HOLDFAST).start()
+        cls.client = etcd3.client(host="127.0.0.1", port=cls.server.client_port)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.server.close()
+
+    def setUp(self):
+        self.server.etcdctl("del", "", "--prefix")
+
+    def test_put_get_delete(self):
+        self.client.put("a", "1")
+        value, meta = self.client.get("a")
+        self.assertEqual((value, meta.key, meta.version), (b"1", b"a", 1))
+        self.assertEqual(self.client.put("a", "2", prev_kv=True).prev_kv.value, b"1")
+        self.assertEqual(self.client.get("a")[1].version, 2)
+        self.assertTrue(self.client.delete("a"))
+        self.assertFalse(self.client.delete("a"))
+        self.assertEqual(self.client.get("a"), (None, None))
+
+    def test_ranges(self):
+        for i in range(10):
+            self.client.put(f"/p/{i}", str(9 - i))
+        self.client.put("/q", "x")
+        self.assertEqual([v for v, _ in self.client.get_prefix("/p/")], [str(9 - i).encode() for i in range(10)])
+        self.assertEqual([m.key for _, m in self.client.get_prefix("/p/", sort_order="descend", sort_target="key")],
+                         [f"/p/{i}".encode() for i in reversed(range(10))])
+        self.assertEqual([v for v, _ in self.client.get_prefix("/p/", sort_order="ascend", sort_target="value")],
+                         [str(i).encode() for i in range(10)])
+        self.assertEqual([m.key for _, m in self.client.get_range("/p/3", "/p/5")], [b"/p/3", b"/p/4"])
+        self.assertEqual(len(list(self.client.get_all())), 11)
+        self.assertEqual(self.client.delete_prefix("/p/").deleted, 10)
+
+    def test_transactions(self):
+        t = self.client.transactions
+        ok, answers = self.client.transaction(
+            compare=[t.version("a") == 0], success=[t.put("a", "1"), t.get("a")], failure=[t.delete("a")])
+        self.assertTrue(ok)
+        self.assertEqual(answers[1][0][0], b"1")
+        ok, answers = self.client.transaction(
+            compare=[t.value("a") == "1", t.mod("a") > 1, t.create("a") > 0],
+            success=[t.txn(compare=[t.value("a") != "1"], success=[], failure=[t.put("b", "2")])], failure=[])
+        self.assertTrue(ok)
+        self.assertEqual(self.client.get("b")[0], b"2")
+        self.assertTrue(self.client.replace("a", "1", "3"))
+        self.assertFalse(self.client.replace("a", "1", "4"))
+        self.assertTrue(self.client.put_if_not_exists("c", "1"))
+        self.assertFalse(self.client.put_if_not_exists("c", "2"))
+
+    def test_leases(self):
+        lease = self.client.lease(1000)
+        self.client.put("a", "1", lease=lease)
+        self.assertEqual(self.client.get("a")[1].lease_id, lease.id)
+        lease.revoke()
+        self.assertEqual(self.client.get("a"), (None, None))
+
+    def test_maintenance(self):
+        self.assertEqual([m.client_urls for m in self.client.members], [[self.server.url]])
+        self.assertEqual(self.client.status().version, "3.7.1")
+        self.assertEqual(list(self.client.list_alarms()), [])
+        self.client.defragment()
+        self.client.hash()
+        self.client.put("a", "1")
+        revision = self.client.get("a")[1].mod_revision
+        self.client.put("a", "2")
+        self.client.compact(revision, physical=True)
+        self.assertEqual(self.client.get("a")[0], b"2")
+
+    def test_large_values(self):
+        value = os.urandom(1 << 20)
+        self.client.put("big", value)
+        self.assertEqual(self.client.get("big")[0], value)
+
+
+if __name__ == "__main__":
+    unittest.main()
