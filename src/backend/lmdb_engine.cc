@@ -2,12 +2,12 @@
 
 #include <lmdb.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 
 #include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <filesystem>
 #include <mutex>
 
 #include "backend/lmdb_env.h"
@@ -33,11 +33,10 @@ std::string parent_of(const std::string& path) {
 
 // LMDB calls a write that the disk took only in part EIO; where there is no room left, that is why.
 int reason_for(int rc, const std::string& path) {
-  constexpr uintmax_t kRoomBytesMin = 1 << 20;
-  if (rc != EIO) return rc;
-  std::error_code error;
-  const auto space = std::filesystem::space(path, error);
-  return !error && space.available < kRoomBytesMin ? ENOSPC : rc;
+  constexpr uint64_t kRoomBytesMin = 1 << 20;
+  struct statvfs space {};
+  if (rc != EIO || statvfs(path.c_str(), &space) != 0) return rc;
+  return space.f_bavail * space.f_frsize < kRoomBytesMin ? ENOSPC : rc;
 }
 
 class LmdbEngine;
