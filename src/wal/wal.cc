@@ -157,6 +157,10 @@ absl::StatusOr<Contents> Wal::read(const SnapshotRecord& from) {
   state_ = replay.contents().hard_state;
   last_index_ = replay.last_index();
   if (absl::Status s = begin_append(decoder.last_offset(), decoder.crc()); !s.ok()) return s;
+  // A process that was killed may have left names behind that are in nobody's memory but the kernel's: whatever is saved
+  // from here on would go with them.
+  for (const std::string& path : {directory_, parent_of(directory_)})
+    if (absl::Status s = sync_directory_timed(path); !s.ok()) return s;
   return replay.take_contents();
 }
 

@@ -249,5 +249,45 @@ TEST(WalCrash, AtEveryOperation) {
   }
 }
 
+// A process that is killed leaves the page cache behind: what it had named but not synced is there for the next one, and
+// must not go, with what that one saves, when the power fails afterwards.
+TEST(WalCrash, KilledAtEveryOperationThenPowerLoss) {
+  for (int stop = 1; stop < 60; ++stop) {
+    for (uint64_t seed = 0; seed < 10; ++seed) {
+      sim::SimDisk disk(seed);
+      TestWorld test(disk);
+      const Options options{.segment_bytes = 4096};
+      int left = stop;
+      disk.set_hook([&](const sim::DiskOperation&) {
+        if (left-- <= 0) throw PowerLoss();
+        return absl::OkStatus();
+      });
+      try {
+        auto wal = *Wal::create(test.world, options, "/wal", "m");
+        for (uint64_t i = 1; i <= 12; ++i) {
+          const raft::Entry e = entry(i, 1, std::string(900, 'a'));
+          ASSERT_TRUE(wal->save(state(1, 1, i - 1), {&e, 1}).ok());
+        }
+      } catch (const PowerLoss&) {
+      }
+      disk.set_hook({});
+      disk.end_process();
+      if (!exists(disk, "/wal")) continue;
+      uint64_t last = 0;
+      {
+        const auto opened = Wal::open_repairing(test.world, options, "/wal", {});
+        ASSERT_TRUE(opened.ok()) << "stop " << stop << " seed " << seed << ": " << opened.status();
+        last = opened->contents.entries.size() + 1;
+        const raft::Entry e = entry(last, 2, "after the kill");
+        ASSERT_TRUE(opened->wal->save(state(2, 1, last - 1), {&e, 1}).ok());
+      }
+      disk.crash();
+      const auto opened = Wal::open_repairing(test.world, options, "/wal", {});
+      ASSERT_TRUE(opened.ok()) << "stop " << stop << " seed " << seed << ": " << opened.status();
+      ASSERT_EQ(opened->contents.entries.size(), last) << "stop " << stop << " seed " << seed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace holdfast::wal
