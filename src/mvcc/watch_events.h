@@ -1,0 +1,55 @@
+// Changes of the store as watchers are told them, each encoded once: the body of an mvccpb.Event (1 type, 2 kv), which
+// any number of responses then take over (WAT-14). Made on one thread, read by many.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mvcc/store.h"
+
+namespace holdfast::mvcc {
+
+class WatchEvents {
+ public:
+  struct Event {
+    size_t body;  // where it begins
+    uint32_t body_size;
+    uint32_t key_size;
+    uint32_t key_offset;  // in the body
+    uint32_t revision;  // place in revisions()
+    bool deleted;
+    bool created;  // a put of a key that wasn't there: it has no previous pair
+  };
+  // The events of one revision: [first, first + count).
+  struct OfRevision {
+    Revision revision;
+    size_t first;
+    size_t count;
+  };
+
+  // Changes of one revision come one after the other, revisions ascend.
+  void add(const Change& change);
+
+  bool empty() const { return events_.empty(); }
+  size_t size() const { return events_.size(); }
+  const Event& operator[](size_t i) const { return events_[i]; }
+  std::string_view body(const Event& e) const {
+    return std::string_view(bytes_).substr(e.body, e.body_size);
+  }
+  std::string_view key(const Event& e) const {
+    return std::string_view(bytes_).substr(e.body + e.key_offset, e.key_size);
+  }
+  const std::vector<OfRevision>& revisions() const { return revisions_; }
+  Revision revision_of(size_t i) const { return revisions_[events_[i].revision].revision; }
+  // About what it takes.
+  size_t memory_bytes() const { return bytes_.size() + events_.size() * sizeof(Event); }
+
+ private:
+  std::string bytes_;
+  std::vector<Event> events_;
+  std::vector<OfRevision> revisions_;
+};
+
+}  // namespace holdfast::mvcc
