@@ -269,7 +269,7 @@ const Flag kFlags[] = {
      "", "Revisions removed in one step of a compaction (0: 1000)."},
     {"compaction-sleep-interval", at<&C::compaction_sleep_interval>, "0s", "", built, features, "",
      "Rest between two steps of a compaction (0: 10ms)."},
-    {"watch-progress-notify-interval", at<&C::watch_progress_notify_interval>, "0s", "", planned,
+    {"watch-progress-notify-interval", at<&C::watch_progress_notify_interval>, "0s", "", built,
      features, "", "Time between two progress notifications of a quiet watch (0: 10m)."},
     {"downgrade-check-time", at<&C::downgrade_check_time>, "5s", "", planned, features, "",
      "Time between two checks of a running downgrade."},

@@ -17,6 +17,7 @@
 #include "os/systemd_notify.h"
 #include "rpc/grpc_services.h"
 #include "rpc/http_endpoints.h"
+#include "rpc/watch_service.h"
 #include "server/member.h"
 
 namespace holdfast::app {
@@ -81,6 +82,7 @@ struct RunningServer::Wiring {
 
   std::unique_ptr<server::Member> member;
   std::unique_ptr<rpc::GrpcServices> services;
+  std::unique_ptr<rpc::WatchService> watch;
   std::unique_ptr<net::GrpcServer> grpc;
   std::unique_ptr<rpc::HttpEndpoints> http;
   std::unique_ptr<rpc::HttpEndpoints> metrics_http;
@@ -191,6 +193,11 @@ absl::Status RunningServer::open_client_ports() {
   w.services = std::make_unique<rpc::GrpcServices>(
       rpc::GrpcServices::Parts{w.member->v3(), w.background, w.metrics, log_}, std::move(options));
   w.grpc = std::make_unique<net::GrpcServer>(grpc_settings(config_), &w.services->observer());
+  w.watch = std::make_unique<rpc::WatchService>(
+      w.services->rpc(), w.member->watch_feed(), w.metrics, log_,
+      rpc::WatchService::Options{config_.max_request_bytes,
+                                 config_.watch_progress_notify_interval, w.random.next()});
+  w.watch->register_on(*w.grpc);
   w.services->register_all(*w.grpc);
   rpc::HttpEndpoints::Options http;
   http.host_whitelist = {config_.host_whitelist.begin(), config_.host_whitelist.end()};
@@ -268,6 +275,7 @@ void RunningServer::stop() {
   w.listeners.clear();
   w.metrics_listeners.clear();
   w.io.stop();
+  w.watch.reset();
   w.services.reset();
   for (os::ThreadExecutor* executor : {&w.background, &w.raft, &w.backend, &w.apply}) executor->stop();
   w.grpc.reset();

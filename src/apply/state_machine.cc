@@ -55,7 +55,9 @@ absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::open(backend::Backen
 
 absl::Status StateMachine::install(backend::Backend& backend) {
   backend_->set_commit_hook({});
-  return load(backend);
+  if (absl::Status status = load(backend); !status.ok()) return status;
+  if (observer_ != nullptr) observer_->on_store_installed(store_);
+  return absl::OkStatus();
 }
 
 // The leases first: the store hangs the keys it finds on them (BKT-16).

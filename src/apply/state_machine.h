@@ -48,6 +48,8 @@ class StateObserver {
   virtual ~StateObserver() = default;
   // A write transaction ended: what watchers must be told. Valid during the call.
   virtual void on_changes(Revision revision, const std::vector<mvcc::Change>& changes) {}
+  // install() went over to this store; shared with its readers.
+  virtual void on_store_installed(const std::shared_ptr<mvcc::Store>& store) {}
   virtual void on_lease_revoked(LeaseId id) {}                                    // LEA-08
   virtual void on_alarms_changed() {}
   virtual void on_cluster_changed(const std::shared_ptr<const membership::Cluster>& cluster) {}

@@ -18,7 +18,6 @@ constexpr net::MethodKind kBidiStream = net::MethodKind::bidi_stream;
 
 // GEN-01: everything on etcd's client port that has no service of ours yet.
 constexpr Method kMethods[] = {
-    {"/etcdserverpb.Watch/Watch", kBidiStream},
     {"/etcdserverpb.Lease/LeaseKeepAlive", kBidiStream},
     {"/etcdserverpb.Lease/LeaseTimeToLive", kUnary},
     {"/etcdserverpb.Lease/LeaseLeases", kUnary},

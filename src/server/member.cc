@@ -22,7 +22,9 @@
 #include "server/raft_log.h"
 #include "server/snapshot_receiver.h"
 #include "server/snapshot_saver.h"
+#include "server/state_observers.h"
 #include "server/storage_version.h"
+#include "server/watch_publisher.h"
 #include "wal/snap_file.h"
 
 namespace holdfast::server {
@@ -133,6 +135,9 @@ struct Member::Parts {
   std::shared_ptr<backend::Backend> backend;  // shared with the view
   std::unique_ptr<apply::StateMachine> machine;
   std::unique_ptr<StorageVersion> storage_version;
+  std::shared_ptr<mvcc::WatchFeed> watch_feed;  // shared with the hubs of the I/O threads
+  std::unique_ptr<WatchPublisher> watch_publisher;
+  StateObservers observers;
 
   // Consensus.
   wal::Snapshotter snapshotter;
@@ -172,7 +177,11 @@ absl::Status Member::Parts::open_state(std::unique_ptr<backend::Engine> engine) 
   view.show(*machine, backend);
   storage_version = std::make_unique<StorageVersion>(*backend, view);
   storage_version->on_cluster_changed(machine->cluster());
-  machine->set_observer(storage_version.get());
+  watch_feed = std::make_shared<mvcc::WatchFeed>(machine->store(), world.metrics);  // shared with the hubs
+  watch_publisher = std::make_unique<WatchPublisher>(watch_feed);
+  observers.add(*storage_version);
+  observers.add(*watch_publisher);
+  machine->set_observer(&observers);
   return absl::OkStatus();
 }
 
@@ -203,6 +212,7 @@ absl::Status Member::Parts::open_consensus() {
   snapshots = std::make_unique<SnapshotSaver>(
       executors.apply, *backend, *writer, [this] { return machine->cluster()->conf_state(); },
       world.log, log.snapshot.index, SnapshotSaver::Options{config.snapshot_count, log.member});
+  apply->add_listener(*watch_publisher);
   apply->add_listener(*snapshots);
   raft->connect(*writer, *apply, *reads);
   raft->publish_status_to([this](std::string json) { view.show_raft_status(std::move(json)); });
@@ -347,6 +357,7 @@ void Member::stop(Task stopped) {
       p.writer->stop();
       p.executors.apply.post([&p, stopped = std::move(stopped)]() mutable {
         p.apply->stop();
+        p.watch_feed->close();
         p.backend->close(std::move(stopped));
       });
     });
@@ -355,6 +366,7 @@ void Member::stop(Task stopped) {
 
 V3Server& Member::v3() { return *parts_->v3; }
 const MemberInfo& Member::info() const { return parts_->view; }
+const std::shared_ptr<mvcc::WatchFeed>& Member::watch_feed() { return parts_->watch_feed; }  // shared with the hubs
 RequestDoor& Member::door() { return *parts_->door; }
 RequestIdGenerator& Member::request_ids() { return parts_->ids; }
 MemberOperations& Member::operations() { return parts_->operations; }

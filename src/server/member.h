@@ -18,6 +18,7 @@
 #include "env/metrics.h"
 #include "env/process.h"
 #include "env/random.h"
+#include "mvcc/watch_feed.h"
 #include "raft/message.h"
 #include "raft/raw_node.h"
 #include "server/member_config.h"
@@ -75,6 +76,8 @@ class Member {
 
   V3Server& v3();
   const MemberInfo& info() const;
+  // Everything that changes, for the hubs of watchers, who share it.
+  const std::shared_ptr<mvcc::WatchFeed>& watch_feed();
   RequestDoor& door();  // thread-safe
   RequestIdGenerator& request_ids();
   MemberOperations& operations();  // thread-safe

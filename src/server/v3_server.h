@@ -99,6 +99,13 @@ class V3Server {
   void compact(const CallContext& context, const etcdserverpb::CompactionRequest& request,
                std::string_view bytes, ProposalDone done);
 
+  // --- Watch ---
+
+  // Asked when a watcher is created, with the range as the client sent it (WAT-06, TRP-22).
+  absl::Status may_watch(const AuthInfo& who, std::string_view key, std::string_view end) const {
+    return parts_.access.may_range(who, key, end);
+  }
+
   // --- Lease ---
 
   void lease_grant(const CallContext& context, const etcdserverpb::LeaseGrantRequest& request,

@@ -15,6 +15,7 @@
 #include "os/system_clock.h"
 #include "rpc/grpc_services.h"
 #include "rpc/http_endpoints.h"
+#include "rpc/watch_service.h"
 #include "test/server/v3_world.h"
 
 namespace holdfast::rpc {
@@ -38,11 +39,13 @@ struct RpcWorld {
     GrpcServices::Options grpc;
     HttpEndpoints::Options http;
     net::GrpcOptions net;
+    WatchService::Options watch;
   };
   explicit RpcWorld(Options options = {})
       : w(options.v3),
         pool(clock, 1),
         services({*w.v3, pool.at(0), w.metrics, w.log}, options.grpc),
+        watch(services.rpc(), w.member.feed, w.metrics, w.log, options.watch),
         grpc(options.net, &services.observer()),
         http({*w.v3,
               w.metrics,
@@ -52,6 +55,7 @@ struct RpcWorld {
                {"file_descriptor_limit", [] { return std::string("1024"); }}},
               {}},
              options.http) {
+    watch.register_on(grpc);
     services.register_all(grpc);
     listener.emplace(pool, net::ListenerOptions{}, w.log, &grpc, &http);
     pool.start();
@@ -94,6 +98,7 @@ struct RpcWorld {
   os::SystemClock clock;
   net::IoPool pool;
   GrpcServices services;
+  WatchService watch;
   net::GrpcServer grpc;
   HttpEndpoints http;
   std::optional<net::Listener> listener;

@@ -15,6 +15,7 @@
 #include "base/errors.h"
 #include "membership/cluster.h"
 #include "mvcc/store.h"
+#include "mvcc/watch_feed.h"
 #include "rpc.pb.h"
 #include "server/v3_server.h"
 #include "test/backend/test_world.h"
@@ -154,6 +155,12 @@ class FakeMember : public MemberInfo, public MemberOperations {
   std::string storage = "3.7.0";
   std::shared_ptr<membership::Cluster> cluster_now = std::make_shared<membership::Cluster>();
   std::shared_ptr<mvcc::Store> store_now;
+  std::shared_ptr<mvcc::WatchFeed> feed;
+  // What a write transaction that ended must be followed by.
+  void publish(const mvcc::WriteTxn& txn) {
+    if (!txn.changes().empty()) feed->publish(txn.result_revision(), txn.changes());
+    feed->flush();
+  }
   mutable std::mutex mutex;
   std::vector<apply::Alarm> alarms_now;
   absl::Status defragment_result;
@@ -233,6 +240,7 @@ class FakeProposer : public Proposer {
         response.set_deleted(txn.delete_range(request.key(), request.range_end()));
         response.mutable_header()->set_revision(txn.result_revision().value);
         txn.end();
+        member_.publish(txn);
         return result_of(std::move(response));
       }
       case Command::alarm: {
@@ -278,6 +286,7 @@ class FakeProposer : public Proposer {
     response.mutable_header()->set_revision(
         txn.put(request.key(), request.value(), LeaseId(request.lease())).value);
     txn.end();
+    member_.publish(txn);
     return result_of(std::move(response));
   }
 
@@ -311,6 +320,7 @@ struct V3World {
     auto opened =
         mvcc::Store::open(backend, leases, {}, {world.background, world.metrics, world.log});
     member.store_now = *std::move(opened);
+    member.feed = std::make_shared<mvcc::WatchFeed>(member.store_now, metrics);
     v3.emplace(
         V3Server::Parts{proposer, reader, member, member, access, ids, world.clock, metrics, log},
         options);
@@ -325,6 +335,7 @@ struct V3World {
     mvcc::WriteTxn txn = member.store_now->write();
     const Revision revision = txn.put(key, value, LeaseId(0));
     txn.end();
+    member.publish(txn);
     return revision;
   }
 
