@@ -1,5 +1,7 @@
 #include "server/cluster_facts.h"
 
+#include <algorithm>
+
 #include "membership.pb.h"
 
 namespace holdfast::server {
@@ -20,6 +22,11 @@ FactForm fact_form(const std::optional<Version>& cluster, const MemberVersions& 
     if (version && version->without_patch() < kFirstWithV3) return FactForm::v2;
   }
   return FactForm::v3;
+}
+
+bool is_guess(const std::optional<Version>& cluster, const MemberVersions& members) {
+  if (cluster && cluster->without_patch() > kUndecided) return false;
+  return std::any_of(members.begin(), members.end(), [](const auto& m) { return !m.second; });
 }
 
 void ClusterFacts::set_version(const CallContext& context, FactForm form, const Version& version,

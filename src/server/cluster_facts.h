@@ -18,6 +18,12 @@ enum class FactForm : uint8_t { v2, v3 };
 // The cluster's version decides if it is above 3.0.0, which etcd also sets when it can't know better; otherwise the
 // members that could be asked.
 FactForm fact_form(const std::optional<membership::Version>& cluster, const MemberVersions& members);
+// True if that may be wrong: the cluster's version is not decided, and a member is silent. An entry in the v3 form would
+// kill a member of 3.4 for good, so whoever writes asks again, for this long; but a cluster must come up without a member
+// that is down.
+bool is_guess(const std::optional<membership::Version>& cluster, const MemberVersions& members);
+inline constexpr env::Duration kSilenceMax = std::chrono::seconds(5);
+inline constexpr env::Duration kSilencePause = std::chrono::milliseconds(100);
 
 // Thread-safe; answers like the Proposer.
 class ClusterFacts {

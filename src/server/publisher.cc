@@ -17,7 +17,10 @@ Publisher::Publisher(Parts parts, Attributes attributes, env::Duration request_t
       published_(std::move(published)) {}
 
 void Publisher::start() {
-  parts_.executor.post([this] { publish(); });
+  parts_.executor.post([this] {
+    began_ = parts_.executor.now();
+    publish();
+  });
 }
 
 void Publisher::stop() {
@@ -31,9 +34,18 @@ void Publisher::publish() {
   if (cluster->members().size() <= 1 && !cluster->version()) return publish_as(FactForm::v3);
   if (cluster->version() && cluster->version()->minor > 0)
     return publish_as(fact_form(cluster->version(), {}));
-  parts_.ask([this](MemberVersions versions) {
-    if (!stopped_) publish_as(fact_form(parts_.member.cluster()->version(), versions));
+  parts_.ask([this](const MemberVersions& versions) {
+    if (!stopped_) on_versions(versions);
   });
+}
+
+void Publisher::on_versions(const MemberVersions& versions) {
+  const auto cluster = parts_.member.cluster();
+  if (is_guess(cluster->version(), versions) && parts_.executor.now() - began_ < kSilenceMax) {
+    parts_.executor.post_after(kSilencePause, [this] { publish(); });
+    return;
+  }
+  publish_as(fact_form(cluster->version(), versions));
 }
 
 void Publisher::publish_as(FactForm form) {

@@ -37,12 +37,14 @@ class Publisher : public Chore {
  private:
   void publish();
   void publish_as(FactForm form);
+  void on_versions(const MemberVersions& versions);
   void on_result(const absl::Status& status);
 
   const Parts parts_;
   const Attributes attributes_;
   const env::Duration request_timeout_;
   Task published_;
+  env::Instant began_;
   bool stopped_ = false;
 };
 

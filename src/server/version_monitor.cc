@@ -106,6 +106,15 @@ void VersionMonitor::decide(const MemberVersions& versions) {
                        {"remote-member-version", version->server}});
   }
   const auto cluster = parts_.member.cluster();
+  if (!cluster->version() && is_guess(cluster->version(), versions)) {
+    const env::Instant now = parts_.executor.now();
+    if (!guessing_since_) guessing_since_ = now;
+    if (now - *guessing_since_ < kSilenceMax) {
+      parts_.executor.cancel(timer_);
+      timer_ = parts_.executor.post_after(kSilencePause, [this] { check(); });
+      return;
+    }
+  }
   const auto next = next_cluster_version(*cluster, lowest_version(versions));
   if (!next.ok())
     return parts_.log.error("Failed to monitor cluster version", {{"error", message(next.status())}});

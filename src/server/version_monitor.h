@@ -47,6 +47,7 @@ class VersionMonitor : public Chore {
   const env::Duration request_timeout_;
   bool stopped_ = false;
   bool busy_ = false;
+  std::optional<env::Instant> guessing_since_;
   env::TimerId timer_ = 0;
 };
 

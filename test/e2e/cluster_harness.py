@@ -7,6 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import harness
 
@@ -90,6 +91,11 @@ class Member:
 
     def json(self, *arguments):
         return json.loads(self.etcdctl(*arguments, "-w", "json").stdout)
+
+    def version_json(self):
+        """What the member's /version says."""
+        with urllib.request.urlopen(self.url + "/version", timeout=10) as answer:
+            return answer.read().decode()
 
     def put(self, key, value):
         self.etcdctl("put", key, value)

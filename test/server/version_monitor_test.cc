@@ -72,6 +72,11 @@ TEST(FactFormTest, FollowsTheOldestMember) {
   EXPECT_EQ(fact_form({}, run({"3.7.1", nullptr})), FactForm::v3);
   EXPECT_EQ(fact_form(Version{3, 0, 0, {}}, run({"3.7.1", "3.4.23"})), FactForm::v2);
   EXPECT_EQ(fact_form(Version{3, 0, 0, {}}, run({"3.7.1"})), FactForm::v3);
+  // A silent member may be one of 3.4, unless the cluster's version says that there is none.
+  EXPECT_TRUE(is_guess({}, run({"3.7.1", nullptr})));
+  EXPECT_TRUE(is_guess(Version{3, 0, 0, {}}, run({"3.7.1", nullptr})));
+  EXPECT_FALSE(is_guess({}, run({"3.7.1", "3.4.23"})));
+  EXPECT_FALSE(is_guess(Version{3, 7, 0, {}}, run({"3.7.1", nullptr})));
 }
 
 }  // namespace

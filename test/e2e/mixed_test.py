@@ -1,0 +1,101 @@
+"""Members of etcd and of Holdfast in one cluster: Debian's etcd 3.4, and 3.7 where HOLDFAST_ETCD_37 names its binary. Whoever
+leads, all say and hold the same. RAFT-03..16 RAL-01 RAL-15 MEM-01..04 MEM-08 VER-01 MNT-07 TRP-40 TRP-41 TRP-44 TRP-45"""
+import os
+import random
+import unittest
+
+import harness
+from cluster_harness import Cluster, harness_wait
+
+ETCD_37 = os.environ.get("HOLDFAST_ETCD_37", "")
+
+
+class Mixed:
+    """The tests; each subclass says which etcd."""
+    etcd = ""
+    cluster_version = ""
+
+    def start(self, *binaries):
+        self.cluster = Cluster(*binaries)
+        self.addCleanup(self.cluster.close)
+        self.cluster.start()
+        return self.cluster.members
+
+    def write_by_all(self, seed):
+        """Every kind of write, through members at random."""
+        random_ = random.Random(seed)
+        keys = [f"key{i}" for i in range(8)]
+        for step in range(30):
+            member, key = random_.choice(self.cluster.members), random_.choice(keys)
+            what = random_.randrange(6)
+            if what <= 2:
+                member.put(key, f"value{seed}-{step}" * random_.choice((1, 1, 2000)))
+            elif what == 3:
+                member.etcdctl("del", key, "--prev-kv")
+            elif what == 4:
+                member.etcdctl("txn", stdin=f'mod("{key}") > "3"\n\nput {key} then{step}\nget {key}\n\ndel {key}\n\n')
+            else:
+                lease = member.etcdctl("lease", "grant", "600").stdout.split()[1]
+                member.etcdctl("put", f"leased{step}", "x", f"--lease={lease}")
+                if step % 2:
+                    member.etcdctl("lease", "revoke", lease)
+        revision = self.cluster.members[0].hash_kv()[1]
+        random_.choice(self.cluster.members).etcdctl("compact", str(revision - 10))
+        self.cluster.assert_equal_hashes(self)
+        everything = [m.json("get", "", "--prefix").get("kvs") for m in self.cluster.members]
+        self.assertEqual(everything[0], everything[1])
+        self.assertEqual(everything[0], everything[2])
+
+    def make_lead(self, wanted):
+        """Leadership to one of `wanted`, by killing whoever else has it."""
+        leader = self.cluster.leader()
+        while leader not in wanted:
+            leader.kill()
+            self.cluster.leader([m for m in self.cluster.members if m is not leader])
+            leader.start().wait_ready()
+            leader = self.cluster.leader()
+
+    def test_leader_on_either_side(self):
+        theirs, ours, also_ours = self.start(self.etcd, harness.HOLDFAST, harness.HOLDFAST)
+        self.make_lead([theirs])
+        self.write_by_all(1)
+        self.make_lead([ours, also_ours])
+        self.write_by_all(2)
+        harness_wait(lambda: all(self.cluster_version in m.version_json() for m in self.cluster.members), 30,
+                     lambda: str([m.version_json() for m in self.cluster.members]))
+        self.assertEqual(len({m.json("member", "list")["header"]["cluster_id"] for m in self.cluster.members}), 1)
+
+    def test_among_more_of_them(self):
+        ours, *theirs = self.start(harness.HOLDFAST, self.etcd, self.etcd)
+        # Behind by what the others wrote meanwhile, it catches up from a leader of theirs.
+        ours.kill()
+        self.cluster.leader(theirs)
+        for i in range(50):
+            theirs[i % 2].etcdctl("put", f"while-away-{i}", "x", timeout="20s")
+        ours.start().wait_ready()
+        self.assertEqual(ours.get("while-away-49"), "x")
+        self.write_by_all(3)
+        # And they from it.
+        self.make_lead([ours])
+        theirs[0].kill()
+        for i in range(50):
+            ours.etcdctl("put", f"away-{i}", "x", timeout="20s")
+        theirs[0].start().wait_ready()
+        self.assertEqual(theirs[0].get("away-49"), "x")
+        self.write_by_all(4)
+
+
+@unittest.skipUnless(harness.have("etcdctl", "etcd"), "etcd or etcdctl is not installed")
+class With34(Mixed, unittest.TestCase):
+    etcd = "etcd"
+    cluster_version = '"etcdcluster":"3.4.0"'
+
+
+@unittest.skipUnless(harness.have("etcdctl") and os.access(ETCD_37, os.X_OK), "HOLDFAST_ETCD_37 names no etcd 3.7")
+class With37(Mixed, unittest.TestCase):
+    etcd = ETCD_37
+    cluster_version = '"etcdcluster":"3.7.0"'
+
+
+if __name__ == "__main__":
+    unittest.main()
