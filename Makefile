@@ -60,7 +60,7 @@ asan tsan:
 	@tools/run-tests build/$@ --label unit
 
 fuzz:
-	@tools/install-deps build lint
+	@tools/install-deps build fuzz
 	@tools/build fuzz fuzz_targets
 	@tools/fuzz
 

@@ -51,8 +51,8 @@ struct RangeView {
   }
 };
 
-// Accept exactly what protobuf's parser accepts; nothing if the bytes are not a message of the
-// type.
+// Accept what Go's protobuf accepts, which is a little less than C++'s does: numbers end with their
+// 64th bit. Nothing if the bytes are not a message of the type.
 std::optional<PutView> parse_put(std::string_view bytes);
 std::optional<RangeView> parse_range(std::string_view bytes);
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "backend/memory_engine.h"
 #include "base/errors.h"
@@ -12,6 +13,7 @@
 #include "sim/process.h"
 #include "sim/scheduler.h"
 #include "sim/sim_disk.h"
+#include "test/server/v3_world.h"
 
 namespace holdfast::server {
 
@@ -31,8 +33,16 @@ struct MemberWorld {
 
   // Starts the member and waits until it serves.
   void boot() {
+    start();
+    ASSERT_TRUE(run_until([this] { return ready; })) << "not ready";
+  }
+  void start() {
     process = std::make_unique<sim::SimProcess>(scheduler, clock, sim::SimProcess::Options{.seed = next_seed()});
-    process->set_busy_time([this] { return disk.take_busy_time(); });
+    process->set_busy_time([this] { return disk.take_busy_time() + std::exchange(commits_took_, {}); });
+    image->before_commit = [this] {
+      commits_took_ = commit_time;
+      return absl::OkStatus();
+    };
     process->on_death([](const std::string& message) { ADD_FAILURE() << "the member died: " << message; });
     io = &process->add_executor("io");
     sim::SimExecutor& apply = process->add_executor("apply");
@@ -46,7 +56,7 @@ struct MemberWorld {
       member = *std::move(opened);
       member->start({.ready = [this] { ready = true; }, .removed = {}});
     });
-    ASSERT_TRUE(run_until([this] { return ready; })) << "not ready";
+    ASSERT_TRUE(run_until([this] { return member != nullptr; }));
   }
   // Power off: the process is gone, and of what it had not synced a random part.
   void crash() {
@@ -83,7 +93,8 @@ struct MemberWorld {
   sim::SimClock clock{scheduler};
   sim::SimDisk disk;
   std::shared_ptr<backend::MemoryImage> image = std::make_shared<backend::MemoryImage>();
-  env::NullMetrics metrics;
+  env::Duration commit_time{};  // that a commit of the backend takes
+  MapMetrics metrics;
   NullLogger log;
   NoPeers peers;
   std::unique_ptr<sim::SimProcess> process;
@@ -92,6 +103,7 @@ struct MemberWorld {
   bool ready = false;
 
  private:
+  env::Duration commits_took_{};
   uint64_t next_seed() { return scheduler.random().next(); }
   // The image is the file; its name on the disk is what the bootstrap looks for.
   absl::StatusOr<std::unique_ptr<backend::Engine>> open_engine(const std::string& path) {

@@ -1,0 +1,90 @@
+// Checksums, randomness, shared bytes and the log's JSON.
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "base/crc32c.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/shared_bytes.h"
+#include "gtest/gtest.h"
+
+namespace holdfast {
+namespace {
+
+TEST(Crc32c, KnownValues) {
+  // RFC 3720 B.4, and the check value of the polynomial.
+  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau);
+  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u);
+  EXPECT_EQ(crc32c(""), 0u);
+  std::string bytes;
+  for (int i = 0; i < 1000; ++i) bytes += static_cast<char>(i * 7);
+  for (size_t cut : {size_t{0}, size_t{1}, size_t{7}, size_t{8}, size_t{500}, size_t{999}, size_t{1000}}) {
+    const std::string_view all = bytes;
+    EXPECT_EQ(crc32c_extend(crc32c(all.substr(0, cut)), all.substr(cut)), crc32c(all)) << cut;
+  }
+}
+
+TEST(RandomNumbers, SameSeedSameSequenceWithinBounds) {
+  Random a(7), b(7), c(8);
+  bool differs = false;
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t value = a.next();
+    EXPECT_EQ(value, b.next());
+    differs = differs || value != c.next();
+    EXPECT_LT(c.below(10), 10u);
+    const int64_t between = c.between(-3, 3);
+    EXPECT_TRUE(between >= -3 && between <= 3);
+  }
+  EXPECT_TRUE(differs);
+  EXPECT_FALSE(c.chance(0, 5));
+  EXPECT_TRUE(c.chance(5, 5));
+  EXPECT_EQ(c.between(4, 4), 4);
+}
+
+TEST(SharedBytesTest, NilIsNotEmpty) {
+  const SharedBytes nil;
+  const SharedBytes empty{std::string_view()};
+  EXPECT_TRUE(nil.is_nil());
+  EXPECT_FALSE(empty.is_nil());
+  EXPECT_TRUE(empty.empty());
+  EXPECT_EQ(nil, empty);
+  const SharedBytes joined = SharedBytes::concat("ab", "", "c");
+  EXPECT_EQ(joined.view(), "abc");
+  SharedBytes copy = joined;
+  EXPECT_EQ(copy.view().data(), joined.view().data());
+  copy = empty;
+  EXPECT_EQ(joined.view(), "abc");
+}
+
+TEST(SharedBytesTest, CopiesOnManyThreads) {
+  const SharedBytes bytes(std::string(100, 'x'));
+  std::vector<std::thread> threads;
+  std::atomic<size_t> total = 0;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 1000; ++n) {
+        SharedBytes copy = bytes;
+        total += SharedBytes(copy).size();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(total, 400'000u);
+}
+
+TEST(LogFields, AreJson) {
+  EXPECT_EQ(LogField("a", "x\"\\\n\x01").json, R"("x\"\\\n\u0001")");
+  EXPECT_EQ(LogField("a", "\xff" "b").json, R"("\ufffdb")");
+  EXPECT_EQ(LogField("a", true).json, "true");
+  EXPECT_EQ(LogField("a", int64_t{-5}).json, "-5");
+  EXPECT_EQ(LogField("a", UINT64_MAX).json, "18446744073709551615");
+  EXPECT_EQ(LogField("a", std::vector<std::string>{"x", "y"}).json, R"(["x","y"])");
+  EXPECT_EQ(LogField("a", MemberId(0xabc)).json, R"("abc")");
+  EXPECT_EQ(LogField("a", Revision(7)).json, "7");
+  EXPECT_EQ(hex_id(0x8e9e05c52164694d), "8e9e05c52164694d");
+  EXPECT_EQ(hex_id(0), "0");
+}
+
+}  // namespace
+}  // namespace holdfast
