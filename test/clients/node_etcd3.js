@@ -37,6 +37,24 @@ async function main() {
   });
   assert.strictEqual(await client.get('a').number(), 2);
 
+  const watcher = await client.watch().prefix('/w/').withPreviousKV().create();
+  const events = [];
+  const three = new Promise((resolve) => {
+    const note = (what) => (kv, previous) => {
+      events.push([what, kv.key.toString(), kv.value.toString(), previous ? previous.value.toString() : null]);
+      if (events.length === 3) resolve();
+    };
+    watcher.on('put', note('put'));
+    watcher.on('delete', note('delete'));
+  });
+  await client.put('/w/a').value('1');
+  await client.put('/w/a').value('2');
+  await client.delete().key('/w/a');
+  await three;
+  assert.deepStrictEqual(events, [['put', '/w/a', '1', null], ['put', '/w/a', '2', '1'],
+                                  ['delete', '/w/a', '', '2']]);
+  await watcher.cancel();
+
   await assert.rejects(client.put('').value('x'), /key is not provided/);
   await assert.rejects(client.get('a').revision(99999).string(), /required revision is a future revision/);
 

@@ -1,7 +1,8 @@
 """Python's etcd3 (Debian's python3-etcd3, which is PyPI's etcd3) against holdfast: what its users call. KV-02 KV-20 KV-26
-TXN-05 TXN-12 LEA-01 LEA-04 CLU-01 MNT-05"""
+TXN-05 TXN-12 WAT-01 WAT-11 LEA-01 LEA-04 CLU-01 MNT-05"""
 import os
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
@@ -73,6 +74,33 @@ class PythonEtcd3(unittest.TestCase):
         self.assertEqual(self.client.get("a")[1].lease_id, lease.id)
         lease.revoke()
         self.assertEqual(self.client.get("a"), (None, None))
+
+    def test_watch(self):
+        seen = []
+        done = threading.Event()
+
+        def note(response):
+            seen.extend((type(event).__name__, event.key, event.value) for event in response.events)
+            if len(seen) >= 3:
+                done.set()
+
+        watch = self.client.add_watch_prefix_callback("/w/", note)
+        self.client.put("/w/a", "1")
+        self.client.put("/other", "1")
+        self.client.put("/w/b", "2")
+        self.client.delete("/w/a")
+        self.assertTrue(done.wait(20))
+        self.client.cancel_watch(watch)
+        self.assertEqual(seen, [("PutEvent", b"/w/a", b"1"), ("PutEvent", b"/w/b", b"2"), ("DeleteEvent", b"/w/a", b"")])
+        # From the past.
+        revision = self.client.get("/w/b")[1].mod_revision
+        events, cancel = self.client.watch("/w/b", start_revision=revision)
+        self.assertEqual(next(events).value, b"2")
+        cancel()
+        with self.assertRaises(etcd3.exceptions.RevisionCompactedError):
+            self.client.compact(self.client.put("x", "y").header.revision)
+            events, cancel = self.client.watch("/w/b", start_revision=1)
+            next(events)
 
     def test_maintenance(self):
         self.assertEqual([m.client_urls for m in self.client.members], [[self.server.url]])
