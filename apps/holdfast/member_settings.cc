@@ -86,14 +86,16 @@ net::GrpcOptions grpc_settings(const config::Config& config) {
   return options;
 }
 
-absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
-                                                            const config::Url& url) {
+absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config, const config::Url& url,
+                                                            const config::TlsFiles& files) {
   auto port = port_of(config, url);
   if (!port.ok()) return port.status();
   net::ListenerOptions options = std::move(port->options);
   if (url.is_tls()) {
-    auto tls = tls_settings(config, config.peer_tls);
+    auto tls = tls_settings(config, files);
     if (!tls.ok()) return tls.status();
+    if (!files.skip_client_san_verification)  // TLS-05
+      tls->client_address = net::TlsOptions::ClientAddress::named;
     options.tls = *std::move(tls);
   }
   options.write_timeout = config.raft_write_timeout;
@@ -105,19 +107,20 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
   return options;
 }
 
-peer::TransportSettings transport_settings(const config::Config& config,
-                                           const server::MemberConfig& member) {
+peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member,
+                                           const config::TlsFiles& files) {
   peer::TransportSettings settings;
   settings.dial_timeout = std::chrono::seconds(1) + member.election_timeout();
   settings.read_timeout = config.raft_read_timeout;
   settings.write_timeout = config.raft_write_timeout;
   settings.snap_dir = member.snap_dir();
-  const config::TlsFiles& files = config.peer_tls;
   if (!files.empty() || !files.trusted_ca_file.empty()) {
     net::TlsClientOptions tls;
     tls.certificate_file = files.client_cert_file.empty() ? files.cert_file : files.client_cert_file;
     tls.key_file = files.client_key_file.empty() ? files.key_file : files.client_key_file;
     tls.trusted_ca_file = files.trusted_ca_file;
+    if (files.auto_tls && files.trusted_ca_file.empty())  // TLS-06: everybody has a certificate of his own
+      tls.verify = net::TlsClientOptions::Verify::nothing;
     settings.tls = std::move(tls);
   }
   return settings;

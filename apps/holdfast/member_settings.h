@@ -13,8 +13,9 @@ namespace holdfast::app {
 absl::StatusOr<server::MemberConfig> member_settings(const config::Config& config);
 net::GrpcOptions grpc_settings(const config::Config& config);
 // What the peers' transport needs; snapshots go to the data directory.
-peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member);
-absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config,
-                                                            const config::Url& url);
+peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member,
+                                           const config::TlsFiles& tls);
+absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config, const config::Url& url,
+                                                            const config::TlsFiles& tls);
 
 }  // namespace holdfast::app

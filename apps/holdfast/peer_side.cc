@@ -33,13 +33,15 @@ class PeerSide::Bridge final : public peer::Host {
   std::atomic<bool> said_{false};
 };
 
-PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& member, const World& world)
+PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& member,
+                   config::TlsFiles tls, const World& world)
     : config_(config),
       member_config_(member),
+      tls_(std::move(tls)),
       world_(world),
       io_(world.clock, 1, "peer"),
       transfers_("transfer", world.clock),
-      settings_(transport_settings(config, member)),
+      settings_(transport_settings(config, member, tls_)),
       remote_(io_.at(0), settings_),
       transport_({io_.at(0), transfers_, world.files, world.metrics, world.log}, settings_),
       endpoints_(transport_, world.log) {}
@@ -48,7 +50,7 @@ PeerSide::~PeerSide() = default;
 
 absl::Status PeerSide::bind() {
   for (const config::Url& url : config_.listen_peer_urls) {
-    auto options = peer_listener_settings(config_, url);
+    auto options = peer_listener_settings(config_, url, tls_);
     if (!options.ok()) return options.status();
     listeners_.push_back(
         std::make_unique<net::Listener>(io_, *std::move(options), world_.log, nullptr, &endpoints_));

@@ -28,7 +28,9 @@ class PeerSide {
     env::Metrics& metrics;
     Logger& log;
   };
-  PeerSide(const config::Config& config, const server::MemberConfig& member, const World& world);
+  // `tls`: the certificates of the peer port, --peer-auto-tls's own included.
+  PeerSide(const config::Config& config, const server::MemberConfig& member, config::TlsFiles tls,
+           const World& world);
   ~PeerSide();
 
   // Takes the ports and starts the thread, before there is a member.
@@ -47,6 +49,7 @@ class PeerSide {
 
   const config::Config& config_;
   const server::MemberConfig& member_config_;
+  const config::TlsFiles tls_;
   const World world_;
   net::IoPool io_;                  // one thread: what a burst of clients does must not delay heartbeats
   os::ThreadExecutor transfers_;    // snapshots to and from the disk, which may take minutes

@@ -122,7 +122,12 @@ absl::Status RunningServer::open_peer_side() {
   auto settings = member_settings(config_);
   if (!settings.ok()) return settings.status();
   w.settings = *std::move(settings);
-  w.peers = std::make_unique<PeerSide>(config_, w.settings,
+  auto tls = self_signed_files(w.files, log_, config_.peer_tls, net::SelfSignedUse::peers,
+                               config_.data_dir + "/fixtures/peer", config_.listen_peer_urls,
+                               clock_.unix_nanoseconds() / 1'000'000'000,
+                               config_.self_signed_cert_validity_years);
+  if (!tls.ok()) return tls.status();
+  w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls),
                                        PeerSide::World{clock_, w.files, w.metrics, log_});
   return w.peers->bind();
 }
@@ -154,8 +159,8 @@ absl::Status RunningServer::open_member() {
 absl::Status RunningServer::find_certificates() {
   std::vector<config::Url> urls = config_.listen_client_urls;
   urls.insert(urls.end(), config_.listen_client_http_urls.begin(), config_.listen_client_http_urls.end());
-  auto files = self_signed_files(wiring_->files, log_, config_.client_tls, config_.data_dir + "/fixtures/client", urls,
-                                 clock_.unix_nanoseconds() / 1'000'000'000, config_.self_signed_cert_validity_years);
+  auto files = self_signed_files(wiring_->files, log_, config_.client_tls, net::SelfSignedUse::server,
+                                 config_.data_dir + "/fixtures/client", urls, clock_.unix_nanoseconds() / 1'000'000'000, config_.self_signed_cert_validity_years);
   if (!files.ok()) return files.status();
   wiring_->client_tls = *std::move(files);
   return absl::OkStatus();

@@ -3,7 +3,6 @@
 #include "apps/holdfast/cipher_suites.h"
 #include "base/errors.h"
 #include "fmt/format.h"
-#include "net/self_signed.h"
 
 namespace holdfast::app {
 
@@ -56,13 +55,17 @@ absl::StatusOr<net::TlsOptions> tls_settings(const config::Config& config, const
 
 absl::StatusOr<config::TlsFiles> self_signed_files(env::FileSystem& files, Logger& log,
                                                    const config::TlsFiles& given,
+                                                   net::SelfSignedUse use,
                                                    const std::string& directory,
                                                    const std::vector<config::Url>& listen_urls,
                                                    int64_t unix_seconds, uint64_t years) {
   if (!given.auto_tls) return given;
   if (!given.empty()) {
-    log.warn("ignoring client auto TLS since certs given");
-    return given;
+    log.warn(use == net::SelfSignedUse::peers ? "ignoring peer auto TLS since certs given"
+                                              : "ignoring client auto TLS since certs given");
+    config::TlsFiles kept = given;
+    kept.auto_tls = false;
+    return kept;
   }
   if (years == 0) return refuse("selfSignedCertValidity is invalid,it should be greater than 0");
   // As in etcd, the other rules of the given ones go, too.
@@ -78,8 +81,7 @@ absl::StatusOr<config::TlsFiles> self_signed_files(env::FileSystem& files, Logge
   if (absl::Status s = files.create_directories(directory); !s.ok()) return s;
   std::vector<std::string> hosts;
   for (const config::Url& url : listen_urls) hosts.push_back(url.hostname());
-  const net::SelfSigned pair = net::make_self_signed(hosts, net::SelfSignedUse::server, unix_seconds,
-                                                     static_cast<int64_t>(years));
+  const net::SelfSigned pair = net::make_self_signed(hosts, use, unix_seconds, static_cast<int64_t>(years));
   log.warn("automatically generate certificates", {{"validity-years", years}});
   if (absl::Status s = write_file(files, made.cert_file, pair.certificate_pem); !s.ok()) return s;
   log.info("created cert file", {{"path", made.cert_file}});

@@ -158,7 +158,11 @@ void Connection::receive(std::string_view bytes) {
   // find out who sent it.
   auto plain = [&](std::string_view piece) {
     identify_peer();
-    receive_plain(piece);
+    if (checking_address_) {
+      held_input_.append(piece);
+    } else {
+      receive_plain(piece);
+    }
   };
   auto outcome = tls_->feed(bytes, thread_.scratch().decrypted.get(), IoThread::Scratch::kBytes, plain);
   if (tls_->established()) identify_peer();
@@ -177,6 +181,36 @@ void Connection::identify_peer() {
   auto peer = std::make_shared<PeerInfo>(*peer_);
   tls_->describe_peer(*peer);
   peer_ = std::move(peer);
+  check_address();
+}
+
+void Connection::check_address() {
+  boost::system::error_code error;
+  const std::string address = socket_.remote_endpoint(error).address().to_string();
+  auto names = tls_->names_to_check(address);
+  if (!names) return;
+  if (const auto fits = fits_at_once(*names)) {
+    if (!*fits) address_checked(false);
+    return;
+  }
+  checking_address_ = true;
+  arm_handshake_timer();
+  look_up_client(thread_, address, std::move(names->hosts), [weak = weak_from_this()](bool fits) {
+    if (auto self = weak.lock(); self && !self->closed_) self->address_checked(fits);
+  });
+}
+
+void Connection::address_checked(bool fits) {
+  const bool waited = std::exchange(checking_address_, false);
+  if (waited) thread_.cancel(std::exchange(timer_, 0));
+  if (!fits) {
+    count_refused();
+    failed_ = true;
+  }
+  if (!waited) return;
+  flush_soon();
+  const std::string input = std::exchange(held_input_, {});
+  if (!input.empty()) receive_plain(input);
 }
 
 void Connection::receive_plain(std::string_view bytes) {
@@ -195,13 +229,13 @@ void Connection::flush() {
     return;
   }
   bool written = !lingering_ && unsent_.empty() && !more;
-  if (written && input_ended_ && (protocol_->finished() || !protocol_->on_end_of_input())) {
+  if (written && input_ended_ && !checking_address_ && (protocol_->finished() || !protocol_->on_end_of_input())) {
     close_now();
     return;
   }
   if (written && protocol_->finished()) begin_linger();
   if (more) flush_soon();
-  if (!reading_ && !input_ended_ && (lingering_ || protocol_->wants_input())) start_reading();
+  if (!reading_ && !input_ended_ && !checking_address_ && (lingering_ || protocol_->wants_input())) start_reading();
 }
 
 bool Connection::write_out(bool& more) {

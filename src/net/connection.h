@@ -91,6 +91,9 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   void on_readable();
   void receive(std::string_view bytes);
   void identify_peer();
+  // Decides whether the client may come from where it comes from; input waits meanwhile.
+  void check_address();
+  void address_checked(bool fits);
   void receive_plain(std::string_view bytes);
   void input_ended();
   // False when the connection was closed.
@@ -118,6 +121,8 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   std::string unsent_;      // what the socket would not take; at most one turn's output
   size_t unsent_offset_ = 0;
   size_t linger_budget_ = 0;
+  std::string held_input_;  // decrypted while the client's address is being checked; what was read at once
+  bool checking_address_ = false;
   bool reading_ = false;
   bool input_ended_ = false;
   bool lingering_ = false;

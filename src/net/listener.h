@@ -31,6 +31,9 @@ struct TlsOptions {
   // Of which a client's certificate must carry one (TLS-04); empty: any.
   std::vector<std::string> allowed_common_names;
   std::vector<std::string> allowed_hostnames;  // names or IP addresses
+  // TLS-05: a certificate with alternative names is taken from the addresses alone that these names mean.
+  enum class ClientAddress : uint8_t { any, named };
+  ClientAddress client_address = ClientAddress::any;
   enum class Version : uint8_t { tls12, tls13 };
   Version min_version = Version::tls12;
   Version max_version = Version::tls13;

@@ -290,6 +290,25 @@ void TlsFilter::close() {
   ERR_clear_error();
 }
 
+std::optional<CertificateNames> TlsFilter::names_to_check(const std::string& address) const {
+  if (context_->client_ || context_->server_.client_address == TlsOptions::ClientAddress::any) return std::nullopt;
+  const CertificateHandle certificate(SSL_get1_peer_certificate(ssl_), X509_free);
+  if (certificate == nullptr) return std::nullopt;
+  CertificateNames names;
+  std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> alternatives(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)),
+      GENERAL_NAMES_free);
+  for (int i = 0; alternatives && i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(alternatives.get(), i);
+    if (name->type == GEN_IPADD) names.has_addresses = true;
+    if (name->type == GEN_DNS)
+      names.hosts.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
+                               static_cast<size_t>(ASN1_STRING_length(name->d.dNSName)));
+  }
+  names.has_this_address = names.has_addresses && X509_check_ip_asc(certificate.get(), address.c_str(), 0) == 1;
+  return names;
+}
+
 void TlsFilter::describe_peer(PeerInfo& peer) const {
   peer.tls = true;
   const CertificateHandle certificate(SSL_get1_peer_certificate(ssl_), X509_free);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "net/client_address.h"
 #include "net/listener.h"
 #include "net/peer_info.h"
 
@@ -68,6 +69,8 @@ class TlsFilter {
   std::string error() const { return error_; }
   // After the handshake.
   void describe_peer(PeerInfo& peer) const;
+  // Of the client's certificate, if the server asks where clients come from and the client showed one.
+  std::optional<CertificateNames> names_to_check(const std::string& address) const;
 
  private:
   Outcome fail(int result);
