@@ -1,5 +1,4 @@
-"""Members that speak TLS to each other, with certificates on both sides; etcd among them where it is installed. TLS-01 TLS-03
-RAFT-25"""
+"""Members that speak TLS to each other, with certificates on both sides; and who is let in. TLS-01..06 RAFT-25"""
 import os
 import ssl
 import subprocess
@@ -35,6 +34,17 @@ class Authority:
                      "2", "-extfile", "ext", "-out", f"{name}.pem")
         return self.path(f"{name}.pem"), self.path(f"{name}.key")
 
+    def revoke(self, name, der):
+        with open(self.path("ca.conf"), "w") as f:
+            f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=2\n")
+        open(self.path("index"), "w").close()
+        with open(self.path("number"), "w") as f:
+            f.write("01\n")
+        ca = ["-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key"]
+        self.openssl("ca", *ca, "-revoke", f"{name}.pem")
+        self.openssl("ca", *ca, "-gencrl", "-out", "crl.pem")
+        self.openssl("crl", "-in", "crl.pem", "-outform", "DER", "-out", der)
+
 
 @unittest.skipUnless(harness.have("etcdctl", "openssl"), "etcdctl or openssl is not installed")
 class PeerTls(unittest.TestCase):
@@ -45,10 +55,20 @@ class PeerTls(unittest.TestCase):
         cls.flags = [f"--peer-cert-file={cert}", f"--peer-key-file={key}", "--peer-client-cert-auth",
                      f"--peer-trusted-ca-file={cls.authority.ca}"]
 
-    def start(self, *binaries):
-        cluster = Cluster(*binaries, flags=self.flags, peer_scheme="https")
+    def start(self, *binaries, flags=None):
+        cluster = Cluster(*binaries, flags=self.flags if flags is None else flags, peer_scheme="https")
         self.addCleanup(cluster.close)
         return cluster.start()
+
+    def may_ask(self, member, certificate=None, authority=None):
+        """Does the peer port answer somebody with this certificate?"""
+        context = ssl.create_default_context(cafile=(authority or self.authority).ca)
+        if certificate:
+            context.load_cert_chain(*certificate)
+        try:
+            return b"peerURLs" in urllib.request.urlopen(member.peer_url + "/members", context=context, timeout=10).read()
+        except OSError:
+            return False
 
     def test_replicates_and_fails_over(self):
         cluster = self.start(*[harness.HOLDFAST] * 3)
@@ -62,17 +82,32 @@ class PeerTls(unittest.TestCase):
         leader.start().wait_ready()
         self.assertEqual(leader.get("k"), "after")
 
-        # Who has no certificate of the cluster's is not let in.
-        url = cluster.members[0].peer_url + "/members"
-        context = ssl.create_default_context(cafile=self.authority.ca)
-        with self.assertRaises(OSError):
-            urllib.request.urlopen(url, context=context, timeout=10).read()
-        context.load_cert_chain(*Authority("others").issue("stranger"))
-        with self.assertRaises(OSError):
-            urllib.request.urlopen(url, context=context, timeout=10).read()
-        context = ssl.create_default_context(cafile=self.authority.ca)
-        context.load_cert_chain(*self.authority.issue("friend"))
-        self.assertIn(b"peerURLs", urllib.request.urlopen(url, context=context, timeout=10).read())
+    # TLS-02 TLS-03 TLS-04 TLS-05
+    def test_who_is_let_in(self):
+        authority = self.authority
+        crl = authority.path("crl.der")
+        authority.issue("member")
+        authority.issue("revoked")
+        authority.revoke("revoked", crl)
+        member = self.start(harness.HOLDFAST, flags=[*self.flags, "--peer-cert-allowed-cn=member,friend,elsewhere,named,revoked",
+                                                     f"--peer-crl-file={crl}"]).members[0]
+        self.assertFalse(self.may_ask(member))
+        self.assertFalse(self.may_ask(member, Authority("others").issue("friend")))
+        self.assertFalse(self.may_ask(member, authority.issue("stranger")))
+        self.assertFalse(self.may_ask(member, (authority.path("revoked.pem"), authority.path("revoked.key"))))
+        self.assertTrue(self.may_ask(member, authority.issue("friend")))
+        # A certificate for another address, and for names that the address has or has not.
+        self.assertFalse(self.may_ask(member, authority.issue("elsewhere", "IP:10.1.2.3")))
+        self.assertTrue(self.may_ask(member, authority.issue("named", "DNS:localhost")))
+        self.assertFalse(self.may_ask(member, authority.issue("named", "DNS:no-such-host.invalid,IP:10.1.2.3")))
+
+    # TLS-06
+    def test_certificates_of_their_own(self):
+        cluster = self.start(*[harness.HOLDFAST] * 3, flags=["--peer-auto-tls"])
+        cluster.members[0].put("k", "v")
+        self.assertEqual([m.get("k") for m in cluster.members], ["v"] * 3)
+        for member in cluster.members:
+            self.assertTrue(os.path.exists(os.path.join(member.data_dir, "fixtures", "peer", "cert.pem")))
 
 
 if __name__ == "__main__":
