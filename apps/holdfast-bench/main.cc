@@ -5,6 +5,7 @@
 #include "apps/holdfast-bench/disk.h"
 #include "apps/holdfast-bench/load.h"
 #include "apps/holdfast-bench/report.h"
+#include "apps/holdfast-bench/watch.h"
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "os/posix_file_system.h"
@@ -27,6 +28,8 @@ int main(int argc, char** argv) {
   os::PosixFileSystem files;
   absl::StatusOr<bench::Outcome> outcome = options.operation == bench::Operation::sync
                                                ? bench::run_syncs(options, files, clock)
+                                           : options.operation == bench::Operation::watch
+                                               ? bench::run_watch(options, clock)
                                                : bench::run_load(options, clock);
   if (!outcome.ok()) {
     fmt::print(stderr, "holdfast-bench: {}\n", message(outcome.status()));

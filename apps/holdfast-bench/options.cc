@@ -18,12 +18,14 @@ constexpr uint64_t kThreadsMax = 256;
 constexpr uint64_t kKeyBytesMin = 16;  // room for the digits of any key space
 constexpr uint64_t kKeyBytesMax = 64 * 1024;
 constexpr uint64_t kValueBytesMax = 16 * 1024 * 1024;
+constexpr uint64_t kWatchersMax = 100'000'000;
 constexpr uint64_t kKeySpaceMax = 10'000'000'000;
 
 constexpr std::pair<std::string_view, Operation> kOperations[] = {
     {"put", Operation::put},         {"range", Operation::range},
     {"txn-put", Operation::txn_put}, {"health", Operation::health},
     {"status", Operation::status},   {"sync", Operation::sync},
+    {"watch", Operation::watch},
 };
 
 absl::Status wrong(std::string text) {
@@ -117,6 +119,14 @@ const std::vector<Flag>& flags() {
        store_duration(&Options::warm_up)},
       {"timeout", Kind::value, "TIME", "a call without an answer fails after it (10s)",
        store_duration(&Options::timeout)},
+      {"watchers", Kind::value, "N", "watch: how many, over all streams (1000)",
+       store_number(&Options::watchers, 0, kWatchersMax)},
+      {"hold", Kind::value, "TIME", "watch: keep the watchers for this time, without puts",
+       [](std::string_view text, Options& o) {
+         auto value = duration(text);
+         if (value.ok()) o.hold = *value;
+         return value.status();
+       }},
       {"key-space", Kind::value, "N", "how many different keys (10000)",
        store_number(&Options::key_space, 1, kKeySpaceMax)},
       {"key-size", Kind::value, "BYTES", "length of a key (32)",
@@ -221,6 +231,7 @@ std::string usage() {
       "  txn-put   write keys, each in a transaction\n"
       "  health    ask for the health: a call that does nothing\n"
       "  status    ask for the member's status\n"
+      "  watch     put keys that are watched, and count the events\n"
       "  sync      no server: write --value-size bytes and fdatasync, one after the other\n\n";
   for (const Flag& flag : flags())
     text += fmt::format("  {:<34}{}\n", fmt::format("--{} {}", flag.name, flag.form), flag.help);

@@ -18,6 +18,7 @@ enum class Operation : uint8_t {
   txn_put,  // KV.Txn of one put, without conditions
   health,   // grpc.health.v1.Health.Check: a call that does nothing
   status,   // Maintenance.Status
+  watch,    // Watch.Watch, with puts of the watched keys
   sync      // no server: write and fdatasync into a preallocated file, one after the other
 };
 
@@ -45,6 +46,8 @@ struct Options {
   env::Duration warm_up{0};
   // No answer after this: the call fails.
   env::Duration timeout = std::chrono::seconds(10);
+  uint64_t watchers = 1000;            // Operation::watch
+  std::optional<env::Duration> hold;   // Operation::watch: so long, and no puts
   uint64_t key_space = 10'000;
   uint32_t key_bytes = 32;
   uint32_t value_bytes = 128;

@@ -24,6 +24,7 @@ std::string_view method_of(Operation operation) {
     case Operation::txn_put: return "/etcdserverpb.KV/Txn";
     case Operation::health: return "/grpc.health.v1.Health/Check";
     case Operation::status: return "/etcdserverpb.Maintenance/Status";
+    case Operation::watch: return "/etcdserverpb.Watch/Watch";
     case Operation::sync: break;
   }
   CHECK(false, "no method");
@@ -67,6 +68,7 @@ std::string Requests::make(uint64_t n) {
     }
     case Operation::health:
     case Operation::status:
+    case Operation::watch:
     case Operation::sync:
       break;
   }

@@ -19,6 +19,9 @@ using absl::StatusCode;
 
 // An outbox that was once long does not keep its vector for the next call.
 constexpr size_t kOutboxSlotsKept = 64;
+// The same of a stream that is open and has nothing to send: a burst must not cost its memory for good (a watch stream
+// lives for weeks), and a busy stream must not allocate all the time.
+constexpr size_t kIdleOutboxSlotsKept = 512;
 // Memory of a paused stream's body that is kept.
 constexpr size_t kWaitingKept = 4096;
 
@@ -542,6 +545,7 @@ void GrpcStream::drop_outbox() {
     return;
   }
   outbox_.clear();
+  if (outbox_.capacity() > kIdleOutboxSlotsKept) outbox_ = {};
   outbox_first_ = first_offset_ = outbox_bytes_ = 0;
 }
 

@@ -13,8 +13,8 @@ constexpr env::Duration kProgressInterval = std::chrono::minutes(10);
 constexpr env::Duration kProgressIntervalMin = std::chrono::milliseconds(100);
 // grpcOverheadBytes: what etcd lets a message have beyond the largest request.
 constexpr uint64_t kOverheadBytes = 512 * 1024;
-// Requests aren't read while so much waits to be: a client that asks and never listens.
-constexpr size_t kWaitingBytesMax = 2 * mvcc::kWatchOutboxBytesMax;
+// Requests aren't read while so much waits for the client: it may ask and never listen. (etcd: while 16 answers wait.)
+constexpr size_t kWaitingBytesMax = 128 * 1024;
 
 class WatchSession : public net::StreamSession, public mvcc::WatchSink {
  public:

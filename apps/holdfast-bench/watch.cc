@@ -1,0 +1,221 @@
+#include "apps/holdfast-bench/watch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "apps/holdfast-bench/requests.h"
+#include "base/errors.h"
+#include "base/wire.h"
+#include "fmt/format.h"
+#include "net/grpc_client.h"
+#include "net/io_thread.h"
+#include "rpc.pb.h"
+
+namespace holdfast::bench {
+
+namespace {
+
+// Puts wait while more events than this are on their way: what is measured is a server that is busy, not one whose
+// watchers fall behind.
+constexpr uint64_t kEventsUnderWay = 20'000;
+constexpr uint64_t kPutsUnderWay = 500;
+
+// Shared by all threads.
+struct Shared {
+  const Options& options;
+  const env::Clock& clock;
+  std::atomic<uint64_t> created{0};
+  std::atomic<uint64_t> events{0};
+  std::atomic<uint64_t> failures{0};
+  std::promise<void> all_created;
+  std::promise<void> over;
+  std::atomic<bool> is_over{false};
+
+  void end() {
+    if (!is_over.exchange(true)) over.set_value();
+  }
+  void fail(const absl::Status& status) {
+    if (failures.fetch_add(1) == 0) fmt::print(stderr, "holdfast-bench: {}\n", message(status));
+    end();
+  }
+};
+
+net::GrpcClientOptions client_options(const Options& options) {
+  net::GrpcClientOptions client;
+  client.address = options.address;
+  client.port = options.port;
+  return client;
+}
+
+class WatchStream : public net::ClientCallEvents {
+ public:
+  explicit WatchStream(Shared& shared) : shared_(shared) {}
+
+  void on_message(std::string_view bytes) override {
+    wire::Reader reader(bytes);
+    wire::Field field;
+    uint64_t events = 0;
+    bool created = false;
+    while (reader.next(field)) {
+      events += field.number == 11;
+      created |= field.number == 3;
+    }
+    if (created && shared_.created.fetch_add(1) + 1 == shared_.options.watchers) shared_.all_created.set_value();
+    if (events != 0) shared_.events.fetch_add(events, std::memory_order_relaxed);
+  }
+  void on_finished(const absl::Status& status) override {
+    if (!shared_.is_over) shared_.fail(status);
+  }
+
+ private:
+  Shared& shared_;
+};
+
+// The streams of one thread.
+class Watchers {
+ public:
+  Watchers(Shared& shared, net::IoThread& thread) : shared_(shared), thread_(thread), requests_(shared.options, 1) {}
+
+  // Watchers first, first + step, ...
+  void start(uint32_t connections, uint64_t first, uint64_t step) {
+    const Options& options = shared_.options;
+    for (uint32_t c = 0; c < connections; ++c) {
+      clients_.push_back(std::make_unique<net::GrpcClient>(thread_, client_options(options)));
+      for (uint32_t s = 0; s < options.streams; ++s)
+        streams_.push_back(clients_.back()->start("/etcdserverpb.Watch/Watch", {}, std::make_unique<WatchStream>(shared_)));
+    }
+    for (uint64_t i = first, n = 0; i < options.watchers; i += step, ++n) {
+      etcdserverpb::WatchRequest request;
+      request.mutable_create_request()->set_key(requests_.key(i % options.key_space));
+      streams_[n % streams_.size()]->write(request.SerializeAsString());
+    }
+  }
+  void drop() {
+    streams_.clear();
+    clients_.clear();
+  }
+
+ private:
+  Shared& shared_;
+  net::IoThread& thread_;
+  const Requests requests_;
+  std::vector<std::unique_ptr<net::GrpcClient>> clients_;
+  std::vector<std::shared_ptr<net::ClientCall>> streams_;  // shared with the clients
+};
+
+// The puts, on one connection.
+class Puts {
+ public:
+  Puts(Shared& shared, net::IoThread& thread)
+      : shared_(shared), thread_(thread), client_(std::make_unique<net::GrpcClient>(thread, client_options(shared.options))) {
+    Options options = shared.options;
+    options.operation = Operation::put;
+    options.order = KeyOrder::sequential;
+    requests_ = std::make_unique<Requests>(options, options.seed);
+  }
+
+  void start(env::Instant until) {
+    until_ = until;
+    pump();
+  }
+  void drop() { client_ = nullptr; }
+  uint64_t expected() const { return expected_; }
+  const Outcome& outcome() const { return outcome_; }
+
+ private:
+  uint64_t watchers_of(uint64_t put) const {
+    const Options& o = shared_.options;
+    const uint64_t key = put % o.key_space;
+    return o.watchers / o.key_space + (key < o.watchers % o.key_space);
+  }
+  bool wanted() const {
+    const Options& o = shared_.options;
+    return o.requests ? begun_ < *o.requests : shared_.clock.now() < until_;
+  }
+  // Looks again and again: events are counted on other threads.
+  void pump() {
+    if (shared_.is_over || client_ == nullptr) return;
+    while (wanted() && under_way_ < kPutsUnderWay &&
+           expected_ - shared_.events.load(std::memory_order_relaxed) < kEventsUnderWay) {
+      expected_ += watchers_of(begun_);
+      const env::Instant began = shared_.clock.now();
+      ++under_way_;
+      client_->unary("/etcdserverpb.KV/Put", requests_->make(begun_++), {},
+                     [this, began](const absl::Status& status, std::string_view) {
+                       --under_way_;
+                       if (!status.ok()) return shared_.fail(status);
+                       outcome_.latencies.add(shared_.clock.now() - began);
+                       pump();
+                     });
+    }
+    if (!wanted() && under_way_ == 0 && shared_.events.load() >= expected_) return shared_.end();
+    if (!std::exchange(looking_, true))
+      thread_.post_after(std::chrono::microseconds(200), [this] {
+        looking_ = false;
+        pump();
+      });
+  }
+
+  Shared& shared_;
+  net::IoThread& thread_;
+  std::unique_ptr<net::GrpcClient> client_;
+  std::unique_ptr<Requests> requests_;
+  env::Instant until_;
+  uint64_t begun_ = 0, under_way_ = 0, expected_ = 0;
+  bool looking_ = false;
+  Outcome outcome_;
+};
+
+void run_on(net::IoThread& thread, Task task) {
+  std::promise<void> done;
+  thread.post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace
+
+Outcome run_watch(const Options& options, const env::Clock& clock) {
+  net::IoPool pool(clock, options.threads, "bench");
+  pool.start();
+  Shared shared{options, clock};
+  auto created = shared.all_created.get_future();
+  auto over = shared.over.get_future();
+  std::vector<std::unique_ptr<Watchers>> watchers;
+  for (uint32_t i = 0; i < options.threads; ++i) {
+    const uint32_t share = options.connections / options.threads + (i < options.connections % options.threads);
+    watchers.push_back(std::make_unique<Watchers>(shared, pool.at(i)));
+    run_on(pool.at(i), [&, i, share] { watchers.back()->start(share, i, options.threads); });
+  }
+  Puts puts(shared, pool.at(0));
+  if (options.watchers > 0) created.wait();
+  const env::Instant began = clock.now();
+  if (options.hold) {
+    // A script that measures the server meanwhile waits for this line.
+    fmt::print("{} watchers\n", options.watchers);
+    std::fflush(stdout);
+    pool.at(0).post_after(*options.hold, [&] { shared.end(); });
+  } else {
+    pool.at(0).post([&] { puts.start(began + options.duration.value_or(env::Duration(0))); });
+  }
+  over.wait();
+  const env::Instant ended = clock.now();
+  run_on(pool.at(0), [&] { puts.drop(); });
+  for (uint32_t i = 0; i < options.threads; ++i) run_on(pool.at(i), [&, i] { watchers[i]->drop(); });
+  pool.stop();
+
+  Outcome outcome;
+  outcome.add(puts.outcome());
+  outcome.calls = shared.events;
+  outcome.failures = shared.failures;
+  outcome.took = ended - began;
+  return outcome;
+}
+
+}  // namespace holdfast::bench
