@@ -76,6 +76,21 @@ class FieldList {
 
 absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
 
+// The trailers of nearly every answer, "grpc-status: 0", as the end of a HEADERS frame: a literal field that enters no
+// compression table (RFC 7541 6.2.2), so that it can be written behind the last DATA frame without nghttp2, for which
+// that frame is then the stream's end. A third frame through nghttp2 would cost an answer a tenth of all its work.
+constexpr std::string_view kOkTrailers("\0\x0b" "grpc-status" "\x01" "0", 15);
+constexpr size_t kFrameHeaderBytes = 9;
+constexpr size_t kFrameFlagsAt = 4;
+
+void append_ok_trailers(std::string& out, const uint8_t* data_frame_header) {
+  char header[kFrameHeaderBytes] = {0, 0, static_cast<char>(kOkTrailers.size()), NGHTTP2_HEADERS,
+                                    NGHTTP2_FLAG_END_STREAM | NGHTTP2_FLAG_END_HEADERS};
+  std::memcpy(header + 5, data_frame_header + 5, 4);  // the stream's id
+  out.append(header, sizeof header);
+  out.append(kOkTrailers);
+}
+
 }  // namespace
 
 GrpcStream::GrpcStream(Http2Session& session) : session_(session) {}
@@ -99,7 +114,7 @@ void GrpcStream::begin(int32_t id) {
   output_deferred_ = finishing_ = above_low_water_ = false;
   outbox_.clear();
   outbox_first_ = first_offset_ = outbox_bytes_ = announced_ = 0;
-  dropped_ = false;
+  dropped_ = trailers_behind_data_ = false;
   status_ = absl::OkStatus();
   headers_.clear();
   trailers_.clear();
@@ -607,8 +622,14 @@ void GrpcStream::submit_trailers() {
 ssize_t GrpcStream::produce(size_t max, uint32_t* flags) {
   size_t size = std::min(max, outbox_bytes_);
   if (size == outbox_bytes_ && finishing_) {
-    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    submit_trailers();
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (size != 0 && status_.ok() && trailers_.empty()) {
+      trailers_behind_data_ = true;
+      answer_ = Answer::ended;
+    } else {
+      *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      submit_trailers();
+    }
   }
   if (size != 0) {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -621,7 +642,10 @@ ssize_t GrpcStream::produce(size_t max, uint32_t* flags) {
 }
 
 void GrpcStream::write_frame(const uint8_t* frame_header, size_t size, std::string& out) {
-  out.append(reinterpret_cast<const char*>(frame_header), 9);
+  const size_t frame_begin = out.size();
+  out.append(reinterpret_cast<const char*>(frame_header), kFrameHeaderBytes);
+  if (trailers_behind_data_)
+    out[frame_begin + kFrameFlagsAt] &= static_cast<char>(~NGHTTP2_FLAG_END_STREAM);
   size_t left = size;
   while (left != 0) {
     Outgoing& first = outbox_[outbox_first_];
@@ -645,6 +669,7 @@ void GrpcStream::write_frame(const uint8_t* frame_header, size_t size, std::stri
       first_offset_ = 0;
     }
   }
+  if (trailers_behind_data_) append_ok_trailers(out, frame_header);
   outbox_bytes_ -= size;
   announced_ = 0;
   if (dropped_ || outbox_first_ == outbox_.size()) {

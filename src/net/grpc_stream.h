@@ -132,6 +132,7 @@ class GrpcStream {
   size_t outbox_bytes_ = 0;
   size_t announced_ = 0;   // bytes of a DATA frame that nghttp2 has decided on and not yet taken
   bool dropped_ = false;   // what follows the announced bytes is not to be sent
+  bool trailers_behind_data_ = false;  // see kOkTrailers
   absl::Status status_;
   std::vector<Call::ExtraField> headers_, trailers_;
   // What this stream has added to the session's counters.
