@@ -8,23 +8,12 @@ namespace {
 constexpr int kMaxGroupDepth = 32;  // deeper nesting is malformed input, not a message anybody sends
 }  // namespace
 
-void Writer::varint(uint64_t v) {
-  char buffer[10];
-  size_t n = 0;
-  while (v >= 0x80) {
-    buffer[n++] = static_cast<char>(v | 0x80);
-    v >>= 7;
-  }
-  buffer[n++] = static_cast<char>(v);
-  out_.append(buffer, n);
-}
-
 void Writer::put_fixed64(uint32_t field, uint64_t v) {
   tag(field, Type::fixed64);
   append_le64(out_, v);
 }
 
-bool consume_varint(std::string_view& input, uint64_t& v) {
+bool consume_long_varint(std::string_view& input, uint64_t& v) {
   v = 0;
   for (size_t i = 0; i < 10 && i < input.size(); ++i) {
     const uint8_t byte = static_cast<uint8_t>(input[i]);

@@ -15,24 +15,34 @@ inline size_t varint_size(uint64_t v) {
   return static_cast<size_t>((64 - __builtin_clzll(v | 1) + 6) / 7);
 }
 
+// Writes `v` to `to`, where at least kVarintBytesMax bytes are free; returns the end.
+inline constexpr size_t kVarintBytesMax = 10;
+inline char* write_varint(char* to, uint64_t v) {
+  while (v >= 0x80) {
+    *to++ = static_cast<char>(v | 0x80);
+    v >>= 7;
+  }
+  *to++ = static_cast<char>(v);
+  return to;
+}
+
 // Appends to a caller-owned string. put_* write always; the caller decides about proto3 zero omission
 // (put_nonzero_* do it).
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
 
-  void varint(uint64_t v);
-  void tag(uint32_t field, Type type) { varint(field << 3 | static_cast<uint32_t>(type)); }
-  void put_uint64(uint32_t field, uint64_t v) {
-    tag(field, Type::varint);
-    varint(v);
+  void varint(uint64_t v) {
+    char bytes[kVarintBytesMax];
+    out_.append(bytes, static_cast<size_t>(write_varint(bytes, v) - bytes));
   }
+  void tag(uint32_t field, Type type) { varint(field << 3 | static_cast<uint32_t>(type)); }
+  void put_uint64(uint32_t field, uint64_t v) { put_two(field, Type::varint, v); }
   // int32/int64/enum fields: negative numbers take ten bytes, as protobuf says.
   void put_int64(uint32_t field, int64_t v) { put_uint64(field, static_cast<uint64_t>(v)); }
   void put_bool(uint32_t field, bool v) { put_uint64(field, v ? 1 : 0); }
   void put_bytes(uint32_t field, std::string_view v) {
-    tag(field, Type::bytes);
-    varint(v.size());
+    put_two(field, Type::bytes, v.size());
     out_.append(v);
   }
   void put_fixed64(uint32_t field, uint64_t v);
@@ -47,6 +57,14 @@ class Writer {
   }
 
  private:
+  // A tag and a number, in one append: short fields are most of what is written.
+  void put_two(uint32_t field, Type type, uint64_t v) {
+    char bytes[2 * kVarintBytesMax];
+    char* end = write_varint(bytes, field << 3 | static_cast<uint32_t>(type));
+    end = write_varint(end, v);
+    out_.append(bytes, static_cast<size_t>(end - bytes));
+  }
+
   std::string& out_;
 };
 
@@ -86,8 +104,14 @@ class Reader {
   bool ok_ = true;
 };
 
+bool consume_long_varint(std::string_view& input, uint64_t& v);
 // Reads a base-128 varint from the front of `input` and removes it; false if malformed or truncated.
-bool consume_varint(std::string_view& input, uint64_t& v);
+inline bool consume_varint(std::string_view& input, uint64_t& v) {
+  if (input.empty() || static_cast<uint8_t>(input[0]) >= 0x80) return consume_long_varint(input, v);
+  v = static_cast<uint8_t>(input[0]);
+  input.remove_prefix(1);
+  return true;
+}
 
 // Big-endian integers, as etcd's keys and stream frames use them.
 void append_be64(std::string& out, uint64_t v);
