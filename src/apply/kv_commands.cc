@@ -34,8 +34,8 @@ void StateMachine::apply_put(const ParsedRequest& request, bool has_waiter, Resu
   result.status = check_put_target(txn, lease_exists, put);
   if (!result.status.ok()) return;
   std::unique_ptr<pb::PutResponse> response;
-  if (has_waiter) response = std::make_unique<pb::PutResponse>();
-  execute_put(txn, put, response.get());
+  if (has_waiter && put.prev_kv) response = std::make_unique<pb::PutResponse>();
+  result.revision = execute_put(txn, put, response.get());
   end(txn);
   if (!has_room) result.status = error(EtcdError::no_space);  // PUT-14
   result.response = std::move(response);

@@ -28,8 +28,8 @@ absl::Status check_put_target(mvcc::TxnRead& txn, const LeaseLookup& leases,
   return found ? absl::OkStatus() : error(EtcdError::key_not_found);
 }
 
-void execute_put(mvcc::WriteTxn& txn, const PutCommand& put,
-                 etcdserverpb::PutResponse* response) {
+Revision execute_put(mvcc::WriteTxn& txn, const PutCommand& put,
+                     etcdserverpb::PutResponse* response) {
   std::optional<mvcc::KeyValue> previous;
   if (put.ignore_value || put.ignore_lease || (put.prev_kv && response != nullptr))
     previous = txn.get(put.key);
@@ -39,9 +39,10 @@ void execute_put(mvcc::WriteTxn& txn, const PutCommand& put,
   if (put.ignore_lease) lease = previous ? previous->lease : LeaseId(0);
 
   const Revision revision = txn.put(put.key, value, lease);
-  if (response == nullptr) return;
+  if (response == nullptr) return revision;
   response->mutable_header()->set_revision(revision.value);
   if (put.prev_kv && previous) move_pair(std::move(*previous), *response->mutable_prev_kv());
+  return revision;
 }
 
 }  // namespace holdfast::apply

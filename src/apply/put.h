@@ -34,7 +34,7 @@ using LeaseLookup = absl::FunctionRef<bool(LeaseId)>;  // whether there is such 
 absl::Status check_put_target(mvcc::TxnRead& txn, const LeaseLookup& leases, const PutCommand& put);
 
 // After check_put_target(). If a delete of the same txn took the key meanwhile (TRP-11), what was to be kept is empty.
-// `response` may be null.
-void execute_put(mvcc::WriteTxn& txn, const PutCommand& put, etcdserverpb::PutResponse* response);
+// `response` may be null. Returns the revision at which the key was put.
+Revision execute_put(mvcc::WriteTxn& txn, const PutCommand& put, etcdserverpb::PutResponse* response);
 
 }  // namespace holdfast::apply

@@ -41,16 +41,15 @@ void range(const Rpc& rpc, net::UnaryCallRef call) {
 // A put's answer is its header, and now and then a pair.
 void answer_put(const Rpc& rpc, net::UnaryCall& call, apply::Result& result) {
   if (!result.status.ok()) return rpc.replies.answer(call, result.status);
-  const auto& response = result.as<pb::PutResponse>();
-  const server::MemberInfo& member = rpc.replies.member();
-  Revision revision(response.header().revision());
-  if (!revision) revision = member.store()->current_revision();
   std::string out;
   out.reserve(server::kHeaderBytesMax);
-  server::append_header(out, member, revision);
-  if (response.has_prev_kv())
-    wire::Writer(out).put_bytes(pb::PutResponse::kPrevKvFieldNumber,
-                                response.prev_kv().SerializeAsString());
+  server::append_header(out, rpc.replies.member(), result.revision);
+  if (result.response != nullptr) {
+    const auto& response = result.as<pb::PutResponse>();
+    if (response.has_prev_kv())
+      wire::Writer(out).put_bytes(pb::PutResponse::kPrevKvFieldNumber,
+                                  response.prev_kv().SerializeAsString());
+  }
   rpc.replies.answer(call, std::move(out));
 }
 

@@ -283,11 +283,13 @@ class FakeProposer : public Proposer {
         response.mutable_prev_kv()->set_version(pair->version);
       }
     }
-    response.mutable_header()->set_revision(
-        txn.put(request.key(), request.value(), LeaseId(request.lease())).value);
+    const Revision revision = txn.put(request.key(), request.value(), LeaseId(request.lease()));
+    response.mutable_header()->set_revision(revision.value);
     txn.end();
     member_.publish(txn);
-    return result_of(std::move(response));
+    auto result = result_of(response);
+    result->revision = revision;
+    return result;
   }
 
   FakeMember& member_;
