@@ -104,27 +104,32 @@ KeyIndex::Step KeyIndex::keep(std::string& from, int64_t at,
   return step;
 }
 
-void KeyIndex::restore(std::string_view key, RevisionPair revision, int64_t created,
-                       int64_t version) {
+void KeyIndex::restore(const std::string_view* keys, const Record* records, size_t count,
+                       absl::FunctionRef<void(const Record&)> ignored) {
   std::lock_guard lock(mutex_);
-  KeyVersions& entry = *tree_.find_or_insert(key);
-  if (entry.newest().main == 0 || !entry.alive()) alive_.fetch_add(1, std::memory_order_relaxed);
-  if (entry.newest().main == 0) {
-    entry.restore(revision, created, version);
-  } else {
-    entry.put(revision);
-  }
+  tree_.prefetch(keys, count);
+  for (size_t i = 0; i < count; ++i)
+    if (!restore_one(keys[i], records[i])) ignored(records[i]);
 }
 
-bool KeyIndex::restore_tombstone(std::string_view key, RevisionPair revision) {
-  std::lock_guard lock(mutex_);
-  KeyVersions& entry = *tree_.find_or_insert(key);
-  if (entry.newest().main == 0) {
-    entry.restore_tombstone(revision);
+bool KeyIndex::restore_one(std::string_view key, const Record& record) {
+  KeyVersions& entry = *tree_.find_or_insert(key, KeyTree::Expected::absent);
+  const bool first = entry.newest().main == 0;
+  if (record.tombstone) {
+    if (first) {
+      entry.restore_tombstone(record.revision);
+      return true;
+    }
+    if (!entry.tombstone(record.revision)) return false;
+    alive_.fetch_sub(1, std::memory_order_relaxed);
     return true;
   }
-  if (!entry.tombstone(revision)) return false;
-  alive_.fetch_sub(1, std::memory_order_relaxed);
+  if (first || !entry.alive()) alive_.fetch_add(1, std::memory_order_relaxed);
+  if (first) {
+    entry.restore(record.revision, record.created, record.version);
+  } else {
+    entry.put(record.revision);
+  }
   return true;
 }
 

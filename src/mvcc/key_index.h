@@ -65,10 +65,17 @@ class KeyIndex {
   // One step over what a compaction at `at` would keep; see KeyVersions::keep.
   Step keep(std::string& from, int64_t at, std::vector<RevisionPair>& kept) const;
 
-  // A record found while the backend is read, in the order of revisions. A tombstone of a key that
-  // isn't alive changes nothing and returns false.
-  void restore(std::string_view key, RevisionPair revision, int64_t created, int64_t version);
-  bool restore_tombstone(std::string_view key, RevisionPair revision);
+  // Records found while the backend is read, in the order of revisions. `ignored` is told of a
+  // tombstone of a key that isn't alive; it changes nothing.
+  struct Record {
+    RevisionPair revision;
+    bool tombstone = false;
+    int64_t created = 0;  // not of a tombstone, nor is `version`
+    int64_t version = 0;
+  };
+  static constexpr size_t kRestoreMax = KeyTree::kPrefetchMax;
+  void restore(const std::string_view* keys, const Record* records, size_t count,
+               absl::FunctionRef<void(const Record&)> ignored);
 
   size_t size() const;
   int64_t alive() const {
@@ -79,6 +86,8 @@ class KeyIndex {
   void visit_entries(absl::FunctionRef<bool(KeyVersions&)> visit) const;
 
  private:
+  bool restore_one(std::string_view key, const Record& record);
+
   mutable FairSharedMutex mutex_;
   KeyTree tree_;  // guarded by mutex_
   std::atomic<int64_t> alive_ = 0;

@@ -60,6 +60,11 @@ struct SortedRow {
     }
     return low;
   }
+  // Where the key is, if it is there and its head is its own; without following a pointer. count > 0.
+  size_t first_of_head(std::string_view key, size_t count) const {
+    const size_t low = std::lower_bound(heads, heads + count, head_of(key, skip)) - heads;
+    return std::min(low, count - 1);
+  }
   size_t lower_bound(std::string_view key, size_t count) const {
     if (count == 0) return 0;
     const std::string_view first = keys[0];
@@ -134,6 +139,11 @@ struct KeyTree::Inner : Node {
   };
   explicit Inner(uint16_t level) : Node(level) {}
   SortedRow<kFanout, Keys> row() { return {heads, skip, {separators}}; }
+  Node* likely_child_for(std::string_view key) {
+    if (key.size() < skip) return children[0];
+    const size_t i = row().search_heads(key, count);
+    return children[i < count && heads[i] == head_of(key, skip) && separators[i] == key ? i + 1 : i];
+  }
   size_t child_for(std::string_view key) {
     const size_t i = row().lower_bound(key, count);
     // Equal heads first: a separator lies elsewhere in memory.
@@ -156,6 +166,17 @@ void KeyTree::destroy(Node* node) {
   delete inner;
 }
 
+// The leaf for a key that shares the common bytes of every node on its way; for others, any leaf. Saves looking at a
+// separator in each node, which lies elsewhere in memory; whoever finds the key there has found it all the same.
+KeyTree::Leaf* KeyTree::likely_leaf_for(std::string_view key) const {
+  Node* node = root_;
+  while (node->level > 0) {
+    node = static_cast<Inner*>(node)->likely_child_for(key);
+    node->prefetch();
+  }
+  return static_cast<Leaf*>(node);
+}
+
 KeyTree::Leaf* KeyTree::leaf_for(std::string_view key) const {
   Node* node = root_;
   while (node->level > 0) {
@@ -167,15 +188,39 @@ KeyTree::Leaf* KeyTree::leaf_for(std::string_view key) const {
 }
 
 KeyVersions* KeyTree::find(std::string_view key) const {
-  Leaf* leaf = leaf_for(key);
-  if (key.size() < leaf->skip) return nullptr;
-  // A key that doesn't share the common bytes isn't here: the comparison at the end tells.
-  const size_t i = leaf->row().search_heads(key, leaf->count);
-  if (i == leaf->count || leaf->entries[i]->key() != key) return nullptr;
-  return leaf->entries[i];
+  KeyVersions* entry = find_in(*likely_leaf_for(key), key);
+  return entry != nullptr ? entry : find_in(*leaf_for(key), key);
 }
 
-KeyVersions* KeyTree::find_or_insert(std::string_view key) {
+KeyVersions* KeyTree::find_in(Leaf& leaf, std::string_view key) {
+  if (key.size() < leaf.skip) return nullptr;
+  // A key that doesn't share the common bytes isn't here: the comparison at the end tells.
+  const size_t i = leaf.row().search_heads(key, leaf.count);
+  if (i == leaf.count || leaf.entries[i]->key() != key) return nullptr;
+  return leaf.entries[i];
+}
+
+void KeyTree::prefetch(const std::string_view* keys, size_t count) const {
+  CHECK(count <= kPrefetchMax);
+  Node* at[kPrefetchMax];
+  std::fill_n(at, count, root_);
+  for (uint16_t level = root_->level; level > 0; --level) {
+    for (size_t i = 0; i < count; ++i) {
+      at[i] = static_cast<Inner*>(at[i])->likely_child_for(keys[i]);
+      at[i]->prefetch();
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    auto* leaf = static_cast<Leaf*>(at[i]);
+    if (leaf->count == 0 || keys[i].size() < leaf->skip) continue;
+    leaf->entries[leaf->row().first_of_head(keys[i], leaf->count)]->prefetch();
+  }
+}
+
+KeyVersions* KeyTree::find_or_insert(std::string_view key, Expected expected) {
+  if (expected == Expected::there) {
+    if (KeyVersions* entry = find_in(*likely_leaf_for(key), key)) return entry;
+  }
   Split split;
   KeyVersions* entry = insert_below(root_, key, split);
   if (split.right != nullptr) {

@@ -28,8 +28,13 @@ class KeyTree {
   size_t size() const { return size_; }
   // nullptr: not there. Entries stay where they are until erased.
   KeyVersions* find(std::string_view key) const;
-  // Creates an entry without revisions if there is none.
-  KeyVersions* find_or_insert(std::string_view key);
+  // Asks for the memory that looking up these keys will touch, for all at the same time: with many keys a look-up mostly
+  // waits for memory, and waiting once for a row of them is cheaper than for one after the other. Changes nothing.
+  static constexpr size_t kPrefetchMax = 32;
+  void prefetch(const std::string_view* keys, size_t count) const;  // count <= kPrefetchMax
+  // Creates an entry without revisions if there is none. `expected` is only a matter of speed.
+  enum class Expected : uint8_t { there, absent };
+  KeyVersions* find_or_insert(std::string_view key, Expected expected = Expected::there);
   void erase(std::string_view key);
   // Ascending keys >= from, until `visit` returns false. The tree must not be changed meanwhile,
   // entries may be.
@@ -50,7 +55,9 @@ class KeyTree {
   };
 
   static void destroy(Node* node);
+  Leaf* likely_leaf_for(std::string_view key) const;
   Leaf* leaf_for(std::string_view key) const;
+  static KeyVersions* find_in(Leaf& leaf, std::string_view key);
   KeyVersions* insert_below(Node* node, std::string_view key, Split& split);
   KeyVersions* insert_into_leaf(Leaf& leaf, std::string_view key, Split& split);
   void insert_into_inner(Inner& inner, size_t child, Split& below, Split& split);

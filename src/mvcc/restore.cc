@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/errors.h"
@@ -27,6 +28,16 @@ absl::Status StoreCore::restore_records(std::vector<std::pair<std::string, Lease
   absl::Status status;
   backend::ReadView view = backend.view();
   int64_t last = 1;
+  // Their bytes lie in the backend until the view ends.
+  std::array<std::string_view, KeyIndex::kRestoreMax> keys;
+  std::array<KeyIndex::Record, KeyIndex::kRestoreMax> records;
+  size_t waiting = 0;
+  const auto restore_waiting = [&] {
+    index.restore(keys.data(), records.data(), waiting, [&](const KeyIndex::Record& record) {
+      environment.log.warn("tombstone encountered error", {{"revision", record.revision.main}});
+    });
+    waiting = 0;
+  };
   view.scan_revisions(
       {1, 0}, {INT64_MAX, INT64_MAX}, [&](const RevisionKey& key, std::string_view value) {
         KeyValueView pair;
@@ -37,12 +48,9 @@ absl::Status StoreCore::restore_records(std::vector<std::pair<std::string, Lease
           return false;
         }
         last = key.revision.main;
-        if (key.tombstone) {
-          if (!index.restore_tombstone(pair.key, key.revision))
-            environment.log.warn("tombstone encountered error", {{"revision", last}});
-        } else {
-          index.restore(pair.key, key.revision, pair.create_revision.value, pair.version);
-        }
+        keys[waiting] = pair.key;
+        records[waiting] = {key.revision, key.tombstone, pair.create_revision.value, pair.version};
+        if (++waiting == keys.size()) restore_waiting();
         if (!key.tombstone && pair.lease) {
           lease_of_key[std::string(pair.key)] = pair.lease;
         } else if (!lease_of_key.empty()) {
@@ -50,6 +58,7 @@ absl::Status StoreCore::restore_records(std::vector<std::pair<std::string, Lease
         }
         return true;
       });
+  restore_waiting();
   current.store(last);
   leased.assign(lease_of_key.begin(), lease_of_key.end());
   std::sort(leased.begin(), leased.end());
