@@ -32,6 +32,10 @@ class File {
   virtual absl::Status preallocate(uint64_t size) = 0;
   virtual absl::Status sync() = 0;       // fsync
   virtual absl::Status sync_data() = 0;  // fdatasync
+  // Syncs, then lets go of what is cached, so that reads show what the disk holds. After a failed sync the cache may show
+  // bytes that are not there and that no later sync will write: whoever opens the file of a process that died must not
+  // build on them.
+  virtual absl::Status settle() { return sync(); }
   // Takes an exclusive lock that ends with the File; Unavailable if another holder has it.
   virtual absl::Status try_lock() = 0;
 };

@@ -158,6 +158,14 @@ void RaftOwner::ask_match(MemberId id, env::Executor& reply_on,
 }
 
 void RaftOwner::request_read_index(uint64_t request_id) {
+  // Until a leader has committed an entry of its own term it may not know all that was acknowledged before it. Raft
+  // postpones the question then, except for a cluster of one, whose restarted member would answer from a commit index that
+  // its last client is ahead of. The first commit of the term asks again.
+  const raft::Raft& raft = node_.raft();
+  if (raft.state() == raft::StateType::leader) {
+    const auto term = raft.log().term(raft.log().committed());
+    if (!term.ok() || *term != raft.term()) return;
+  }
   std::string context;
   wire::append_be64(context, request_id);
   node_.read_index(SharedBytes(context));

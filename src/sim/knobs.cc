@@ -50,7 +50,7 @@ void draw_clients(Random& random, ClientKnobs& clients) {
   if (random.chance(1, 2)) clients.lost_request_ppm = clients.lost_answer_ppm = 20'000;
   if (random.chance(1, 4)) clients.txns = 100;
   if (random.chance(1, 4)) clients.compactions = 8;
-  if (random.chance(1, 3)) clients.leases = 0;
+  clients.leases = pick<uint32_t>(random, {0, 5, 20, 60});
 }
 
 }  // namespace
@@ -60,9 +60,9 @@ Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
   constexpr std::array<int, 12> kSizes = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5, 6, 7};
   const int drawn = kSizes[random.below(kSizes.size())];
   knobs.members = members > 0 ? members : drawn;
-  const env::Duration drawn_chaos = seconds(pick(random, {30, 60, 120, 240}));
+  const env::Duration drawn_chaos = seconds(pick(random, {10, 20, 40, 120}));
   knobs.chaos = chaos.count() > 0 ? chaos : drawn_chaos;
-  knobs.between_faults = milliseconds(pick(random, {500, 2'000, 5'000, 15'000}));
+  knobs.between_faults = milliseconds(pick(random, {300, 1'000, 3'000, 10'000}));
   knobs.wiring = pick(random, {Wiring::five_executors, Wiring::raft_and_log_share, Wiring::all_share});
   draw_settings(random, knobs);
   draw_clients(random, knobs.clients);

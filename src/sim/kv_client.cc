@@ -134,12 +134,33 @@ KvResult read(const pb::TxnResponse& response) {
 template <class Response>
 server::ProposalDone answer_with(const KvOp& op, KvAnswered answered) {
   return [op, answered = std::move(answered)](std::unique_ptr<apply::Result> result) mutable {
-    if (!result->status.ok()) return answered({outcome_of(op, result->status), {}, result->status});
-    answered({Outcome::ok, read(result->as<Response>()), {}});
+    if (!result->status.ok()) return answered({outcome_of(op, result->status), {}, result->status, 0});
+    answered({Outcome::ok, read(result->as<Response>()), {}, 0});
   };
 }
 
 }  // namespace
+
+void grant_lease(server::V3Server& server, const server::CallContext& context, int64_t id, int64_t ttl_seconds,
+                 KvAnswered answered) {
+  pb::LeaseGrantRequest request;
+  request.set_id(id);
+  request.set_ttl(ttl_seconds);
+  server.lease_grant(context, request, request.SerializeAsString(),
+                     [answered = std::move(answered)](std::unique_ptr<apply::Result> result) mutable {
+                       if (!result->status.ok()) return answered({Outcome::unknown, {}, result->status, 0});
+                       answered({Outcome::ok, {}, {}, result->as<pb::LeaseGrantResponse>().ttl()});
+                     });
+}
+
+void revoke_lease(server::V3Server& server, const server::CallContext& context, int64_t id, KvAnswered answered) {
+  pb::LeaseRevokeRequest request;
+  request.set_id(id);
+  server.lease_revoke(context, request, request.SerializeAsString(),
+                      [answered = std::move(answered)](std::unique_ptr<apply::Result> result) mutable {
+                        answered({result->status.ok() ? Outcome::ok : Outcome::unknown, {}, result->status, 0});
+                      });
+}
 
 Outcome outcome_of(const KvOp& op, const absl::Status& status) {
   if (status.ok()) return Outcome::ok;
@@ -169,10 +190,10 @@ void perform(server::V3Server& server, const server::CallContext& context, const
       server.range(context, view, {},
                    [op, request = std::move(request),
                     answered = std::move(answered)](absl::StatusOr<std::string> bytes) mutable {
-                     if (!bytes.ok()) return answered({outcome_of(op, bytes.status()), {}, bytes.status()});
+                     if (!bytes.ok()) return answered({outcome_of(op, bytes.status()), {}, bytes.status(), 0});
                      pb::RangeResponse response;
                      response.ParseFromString(*bytes);
-                     answered({Outcome::ok, read(response), {}});
+                     answered({Outcome::ok, read(response), {}, 0});
                    });
       return;
     }
@@ -195,7 +216,7 @@ void perform(server::V3Server& server, const server::CallContext& context, const
       request.set_revision(op.revision);
       server.compact(context, request, request.SerializeAsString(),
                      [op, answered = std::move(answered)](std::unique_ptr<apply::Result> result) mutable {
-                       answered({outcome_of(op, result->status), {}, result->status});
+                       answered({outcome_of(op, result->status), {}, result->status, 0});
                      });
       return;
     }

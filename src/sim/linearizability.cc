@@ -38,10 +38,30 @@ bool puts(const KvOp& op, const KvPair& pair) {
   return false;
 }
 
+bool covers(const KvOp& op, const std::string& key) {
+  if (op.end.empty()) return op.key == key;
+  return key >= op.key && (op.end == std::string_view("\0", 1) || key < op.end);
+}
+
+// Could the operation have made this change, among others?
+bool makes(const KvOp& op, const WatchEvent& event) {
+  const bool put = event.type == WatchEvent::Type::put;
+  switch (op.kind) {
+    case KvKind::put: return put && op.key == event.key && op.value == event.value;
+    case KvKind::delete_range: return !put && covers(op, event.key);
+    case KvKind::range:
+    case KvKind::compact: return false;
+    case KvKind::txn: break;
+  }
+  const auto made = [&event](const KvOp& child) { return makes(child, event); };
+  return std::any_of(op.then_ops.begin(), op.then_ops.end(), made) ||
+         std::any_of(op.else_ops.begin(), op.else_ops.end(), made);
+}
+
 class Search {
  public:
-  Search(const History& history, const LinearizabilityLimits& limits)
-      : history_(history), limits_(limits) {}
+  Search(const History& history, const LinearizabilityLimits& limits, const ChangesByRevision& changes)
+      : history_(history), limits_(limits), changes_(changes) {}
 
   Verdict run();
 
@@ -70,6 +90,7 @@ class Search {
 
   const History& history_;
   const LinearizabilityLimits limits_;
+  const ChangesByRevision& changes_;
   std::vector<Slot> slots_;  // by revision; [1] is the empty store
   std::vector<const HistoryEntry*> unknown_;
   std::map<std::string, std::vector<Sighting>> sightings_;
@@ -179,6 +200,10 @@ bool Search::ruled_out(const HistoryEntry& unknown, int64_t revision) const {
   if (unknown.invoked > slot.earliest_return_from_here) return true;
   for (const KvPair* pair : slot.evidence)
     if (!puts(unknown.op, *pair)) return true;
+  if (const auto known = changes_.find(revision); known != changes_.end()) {
+    for (const WatchEvent& event : known->second)
+      if (!makes(unknown.op, event)) return true;
+  }
   if (unknown.op.kind != KvKind::put) return false;
   auto sightings = sightings_.find(unknown.op.key);
   if (sightings == sightings_.end()) return false;
@@ -353,8 +378,9 @@ Verdict Search::run() {
 
 }  // namespace
 
-Verdict check_linearizable(const History& history, const LinearizabilityLimits& limits) {
-  return Search(history, limits).run();
+Verdict check_linearizable(const History& history, const LinearizabilityLimits& limits,
+                           const ChangesByRevision& changes) {
+  return Search(history, limits, changes).run();
 }
 
 }  // namespace holdfast::sim

@@ -11,9 +11,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
 #include "sim/history.h"
 #include "sim/verdict.h"
+#include "sim/watch_checker.h"
 
 namespace holdfast::sim {
 
@@ -21,7 +24,12 @@ struct LinearizabilityLimits {
   uint64_t states_max = 2'000'000;  // visited by the search, then it is given up
 };
 
-// A history from the store's beginning (revision 1), all clients that changed it included.
-Verdict check_linearizable(const History& history, const LinearizabilityLimits& limits = {});
+// What a member's store says that each revision changed; revisions may be missing.
+using ChangesByRevision = std::map<int64_t, std::vector<WatchEvent>>;
+
+// A history from the store's beginning (revision 1), all clients that changed it included. With `changes`, only orders that
+// agree with them will do: a stricter question, and a much easier one, since they say what the gaps wrote.
+Verdict check_linearizable(const History& history, const LinearizabilityLimits& limits = {},
+                           const ChangesByRevision& changes = {});
 
 }  // namespace holdfast::sim

@@ -253,6 +253,7 @@ void Nemesis::clock_jump() {
   Machine& machine = any_machine();
   note("clock jumps", machine.name());
   if (random_.chance(1, 2)) {
+    clocks_jumped_ = true;
     machine.clock().jump(a_while(seconds(30)));
   } else {
     machine.clock().jump_wall(env::Duration(random_.between(-3'600'000'000'000, 3'600'000'000'000)));

@@ -24,6 +24,8 @@ class Nemesis {
   // A process ended by itself. True if that may happen, then it is started again later.
   bool excuses(Machine& machine);
   uint64_t faults() const { return faults_; }
+  // Some monotonic clock went forward at once; otherwise all ran at half to twice the true rate.
+  bool clocks_jumped() const { return clocks_jumped_; }
 
  private:
   enum class Disk : uint8_t { good, slow, hung };
@@ -71,6 +73,7 @@ class Nemesis {
   std::vector<Patient> patients_;  // as machines_
   std::vector<Fault> chosen_;      // the kinds of this run
   uint64_t faults_ = 0;
+  bool clocks_jumped_ = false;
   bool over_ = false;
 };
 

@@ -185,6 +185,13 @@ class SimFile final : public env::File {
     return absl::OkStatus();
   }
 
+  absl::Status settle() override {
+    if (absl::Status s = persist("fsync"); !s.ok()) return s;
+    std::lock_guard lock(disk_.mutex_);
+    SimDisk::drop_forgotten(*node_);
+    return absl::OkStatus();
+  }
+
  private:
   absl::Status alive(std::string_view operation) const {
     if (generation_ == disk_.generation_) return absl::OkStatus();
@@ -492,7 +499,8 @@ void SimDisk::crash_names() {
   pending_names_.clear();
 }
 
-void SimDisk::crash_contents(Node& node, Random& random) {
+// Pages that a failed sync called clean show what is on the disk again.
+void SimDisk::drop_forgotten(Node& node) {
   for (const uint64_t i : node.forgotten_pages) {
     if (node.dirty_pages.contains(i)) continue;
     if (i < node.pages.size() || i < node.durable_pages.size()) {
@@ -501,6 +509,10 @@ void SimDisk::crash_contents(Node& node, Random& random) {
     }
   }
   node.forgotten_pages.clear();
+}
+
+void SimDisk::crash_contents(Node& node, Random& random) {
+  drop_forgotten(node);
 
   const uint64_t keep_of_four = random.below(5);
   for (const uint64_t i : node.dirty_pages) {

@@ -124,6 +124,7 @@ class SimDisk final : public env::FileSystem {
   void change_names(NameChange change);
   void commit_names(const Node* directory);
   void crash_names();
+  static void drop_forgotten(Node& node);
   static void crash_contents(Node& node, Random& random);
   void drop_handles();
   static void write_bytes(Node& node, uint64_t offset, std::string_view data);

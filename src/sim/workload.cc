@@ -44,7 +44,7 @@ void Workload::ask_later(Client& client) {
 
 void Workload::ask(Client& client) {
   if (random_.chance(1, 5)) client.machine = random_.below(machines_.size());
-  send(client, client.machine, draw_operation(), 0, [this, &client](const KvAnswer& answer) {
+  send(client, client.machine, draw_request(), [this, &client](const KvAnswer& answer) {
     // Elsewhere there may be somebody who knows the leader.
     if (answer.outcome == Outcome::unknown || answer.outcome == Outcome::refused)
       client.machine = random_.below(machines_.size());
@@ -57,10 +57,10 @@ void Workload::probe(size_t machine, UniqueFunction<void(bool)> done) {
   CHECK(!client.busy);
   KvOp put = draw_put();
   KvOp range{.kind = KvKind::range, .key = put.key};
-  send(client, machine, std::move(put), 0,
+  send(client, machine, {.op = std::move(put)},
        [this, &client, machine, range = std::move(range), done = std::move(done)](const KvAnswer& answer) mutable {
          if (answer.outcome != Outcome::ok) return done(false);
-         send(client, machine, std::move(range), 0, [done = std::move(done)](const KvAnswer& answer) mutable {
+         send(client, machine, {.op = std::move(range)}, [done = std::move(done)](const KvAnswer& answer) mutable {
            done(answer.outcome == Outcome::ok);
          });
        });
@@ -70,17 +70,24 @@ env::Duration Workload::travel() {
   return env::Duration(random_.between(20'000, 1'000'000));
 }
 
-void Workload::send(Client& client, size_t machine, KvOp op, int64_t lease,
-                    UniqueFunction<void(const KvAnswer&)> done) {
+void Workload::send(Client& client, size_t machine, Request request, UniqueFunction<void(const KvAnswer&)> done) {
   CHECK(!client.busy);
   client.busy = true;
   ++counts_.operations;
-  auto call = std::make_shared<Call>(Call{client.id, ++client.call, 0, std::move(op), lease, std::move(done)});
-  call->entry = recorder_.invoke(client.id, machines_[machine]->id(), call->op);
+  const auto lease = leases_.find(request.lease);
+  const bool had_key = lease != leases_.end() && lease->second.has_key;
+  auto learning = [this, request, had_key, asked = scheduler_.now(), done = std::move(done)](const KvAnswer& answer) mutable {
+    learn_lease(request, asked, had_key, answer);
+    done(answer);
+  };
+  auto call = std::make_shared<Call>(Call{client.id, ++client.call, 0, std::move(request), std::move(learning)});
+  const bool kv = call->request.kind == Kind::kv;
+  if (kv) call->entry = recorder_.invoke(client.id, machines_[machine]->id(), call->request.op);
   const env::Duration patience(random_.between(knobs_.timeout_min.count(), knobs_.timeout_max.count()));
-  scheduler_.after(patience, [this, call] {
-    const bool may_have_happened = call->op.writes() || call->op.kind == KvKind::compact;
-    finish(*call, {may_have_happened ? Outcome::unknown : Outcome::refused, {}, {}});
+  scheduler_.after(patience, [this, call, kv] {
+    const KvOp& op = call->request.op;
+    const bool may_have_happened = !kv || op.writes() || op.kind == KvKind::compact;
+    finish(*call, {may_have_happened ? Outcome::unknown : Outcome::refused, {}, {}, 0});
   });
   if (strikes(knobs_.lost_request_ppm)) return;
   scheduler_.after(travel(), [this, machine, call] { arrive(machine, call); });
@@ -88,16 +95,23 @@ void Workload::send(Client& client, size_t machine, KvOp op, int64_t lease,
 
 void Workload::arrive(size_t at, std::shared_ptr<Call> call) {
   Machine& machine = *machines_[at];
-  if (!machine.serving()) return answer(call, {Outcome::refused, {}, {}});
+  if (!machine.serving()) return answer(call, {Outcome::refused, {}, {}, 0});
   machine.rpc().post([this, &machine, call = std::move(call)] {
     server::CallContext context;
     context.reply_on = &machine.rpc();
-    perform(machine.member().v3(), context, call->op, call->lease, [this, &machine, call](KvAnswer result) {
+    auto answered = [this, &machine, call](KvAnswer result) {
       if (strikes(knobs_.lost_answer_ppm)) return;
       scheduler_.at(machine.process()->effect_time(), [this, call, result = std::move(result)]() mutable {
         answer(call, std::move(result));
       });
-    });
+    };
+    server::V3Server& server = machine.member().v3();
+    const Request& request = call->request;
+    switch (request.kind) {
+      case Kind::kv: return perform(server, context, request.op, request.lease, std::move(answered));
+      case Kind::grant: return grant_lease(server, context, request.lease, request.ttl_seconds, std::move(answered));
+      case Kind::revoke: return revoke_lease(server, context, request.lease, std::move(answered));
+    }
   });
 }
 
@@ -111,8 +125,10 @@ void Workload::finish(Call& call, KvAnswer answer) {
   client.busy = false;
   if (answer.outcome == Outcome::ok) ++counts_.acknowledged;
   if (answer.outcome == Outcome::unknown) ++counts_.unknown;
-  learn(call.op, answer);
-  recorder_.finish(call.entry, answer.outcome, answer.result);
+  if (call.request.kind == Kind::kv) {
+    learn(call.request.op, answer);
+    recorder_.finish(call.entry, answer.outcome, answer.result);
+  }
   scheduler_.note(static_cast<uint64_t>(answer.outcome) + static_cast<uint64_t>(answer.result.revision) * 8);
   auto done = std::move(call.done);
   done(answer);
@@ -212,6 +228,78 @@ KvOp Workload::draw_txn() {
   // etcd reads the state for a transaction without operations wherever it is, however stale.
   if (op.then_ops.empty() && op.else_ops.empty()) op.then_ops.push_back(draw_range(true));
   return op;
+}
+
+std::vector<LeaseRecord> Workload::leases() const {
+  std::vector<LeaseRecord> records;
+  for (const auto& [id, lease] : leases_)
+    if (!lease.record.renewals.empty()) records.push_back(lease.record);
+  return records;
+}
+
+void Workload::learn_lease(const Request& request, env::Instant asked, bool had_key, const KvAnswer& answer) {
+  const auto found = leases_.find(request.lease);
+  if (found == leases_.end()) return;
+  Lease& lease = found->second;
+  const env::Instant now = scheduler_.now();
+  lease.record.watched_until = now;
+  if (request.kind == Kind::revoke) {
+    // From when it was asked on: nobody knows when it happens.
+    if (lease.record.revoked_by_client.nanoseconds < 0) lease.record.revoked_by_client = asked;
+    return;
+  }
+  if (answer.outcome != Outcome::ok) return;
+  if (request.kind == Kind::grant) {
+    lease.record.renewals.push_back({asked, now, answer.ttl_seconds});
+  } else if (request.op.kind == KvKind::put) {
+    lease.has_key = true;
+  } else if (had_key && answer.result.count == 0 && lease.record.seen_gone.nanoseconds < 0) {
+    lease.record.seen_gone = now;
+  }
+}
+
+bool Workload::draw_lease_request(Request& request) {
+  if (leases_.empty() || random_.chance(1, 6)) {
+    request.kind = Kind::grant;
+    request.lease = next_lease_++;
+    request.ttl_seconds = random_.between(1, 12);
+    Lease& lease = leases_[request.lease];
+    lease.record.id = request.lease;
+    KvOp end{.kind = KvKind::delete_range, .key = prefix_of(request.lease)};
+    end.end = end.key + "~";
+    (void)recorder_.invoke(-1, {}, std::move(end));
+    return true;
+  }
+  // A late one: the others are long gone.
+  request.lease = next_lease_ - 1 - static_cast<int64_t>(random_.below(std::min<uint64_t>(4, leases_.size())));
+  Lease& lease = leases_[request.lease];
+  if (lease.record.renewals.empty()) return false;
+  const std::string prefix = prefix_of(request.lease);
+  switch (random_.below(12)) {
+    case 0:
+      request.kind = Kind::revoke;
+      return true;
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+      request.op = draw_put();
+      request.op.key = prefix + request.op.key;
+      return true;
+    default:
+      request.op = {.kind = KvKind::range, .key = prefix};
+      request.op.end = prefix + "~";
+      return true;
+  }
+}
+
+Workload::Request Workload::draw_request() {
+  Request request;
+  const uint32_t others = knobs_.puts + knobs_.ranges + knobs_.deletes + knobs_.txns + knobs_.compactions;
+  if (random_.below(others + knobs_.leases) < knobs_.leases && draw_lease_request(request)) return request;
+  request = {};
+  request.op = draw_operation();
+  return request;
 }
 
 KvOp Workload::draw_operation() {

@@ -2,15 +2,18 @@
 // way; one whose answer does not come in time is of unknown outcome, and the client goes on with the next.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "base/task.h"
+#include "fmt/format.h"
 #include "sim/history.h"
 #include "sim/knobs.h"
 #include "sim/kv_client.h"
+#include "sim/lease_checker.h"
 #include "sim/machine.h"
 
 namespace holdfast::sim {
@@ -32,6 +35,9 @@ class Workload {
   // acknowledged.
   void probe(size_t machine, UniqueFunction<void(bool)> done);
 
+  // Each lease that was granted, as its users saw it.
+  std::vector<LeaseRecord> leases() const;
+
   const History& history() const { return recorder_.history(); }
   const Counts& counts() const { return counts_; }
 
@@ -44,25 +50,43 @@ class Workload {
     bool asking = false;  // the next one is not asked yet
   };
   // Owned by the answer that comes, perhaps too late, and by the end of patience.
+  enum class Kind : uint8_t { kv, grant, revoke };
+  struct Request {
+    Kind kind = Kind::kv;
+    KvOp op;
+    int64_t lease = 0;
+    int64_t ttl_seconds = 0;
+  };
   struct Call {
     int client;
     uint64_t number;
-    size_t entry;
-    KvOp op;
-    int64_t lease = 0;
+    size_t entry;  // in the history, if kv
+    Request request;
     UniqueFunction<void(const KvAnswer&)> done;
   };
 
   void ask_later(Client& client);
   void ask(Client& client);
   // Sends it, and answers `done` once, perhaps with an unknown outcome.
-  void send(Client& client, size_t machine, KvOp op, int64_t lease, UniqueFunction<void(const KvAnswer&)> done);
+  void send(Client& client, size_t machine, Request request, UniqueFunction<void(const KvAnswer&)> done);
   void arrive(size_t machine, std::shared_ptr<Call> call);
   void answer(const std::shared_ptr<Call>& call, KvAnswer answer);
   void finish(Call& call, KvAnswer answer);
   void learn(const KvOp& op, const KvAnswer& answer);
   env::Duration travel();
 
+  // Keys of a lease stand under a prefix of their own and are never deleted but with it. So whoever finds none after one
+  // was acknowledged knows that the lease is gone; and to the model the end of a lease is a deletion of the prefix that
+  // may happen at any time after the grant was asked for.
+  struct Lease {
+    LeaseRecord record;
+    bool has_key = false;  // acknowledged
+  };
+  static std::string prefix_of(int64_t lease) { return fmt::format("lease{}/", lease); }
+  bool draw_lease_request(Request& request);
+  void learn_lease(const Request& request, env::Instant asked, bool had_key, const KvAnswer& answer);
+
+  Request draw_request();
   KvOp draw_operation();
   KvOp draw_put();
   KvOp draw_range(bool in_txn);
@@ -84,6 +108,8 @@ class Workload {
   // What clients know from answers: makes comparisons that hold, and reads of the past that are there.
   int64_t latest_revision_ = 1;
   int64_t compacted_ = 0;
+  std::map<int64_t, Lease> leases_;
+  int64_t next_lease_ = 1;
   std::vector<std::pair<std::string, KvPair>> recent_;  // pairs seen, a few
 };
 

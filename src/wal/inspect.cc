@@ -81,6 +81,7 @@ bool exists(env::FileSystem& files, const std::string& directory) {
 
 absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& world,
                                                                    const std::string& directory) {
+  if (absl::Status s = settle_tail(world.files, world.logger, directory); !s.ok()) return s;
   const auto names = list_segments(world.files, world.logger, directory);
   if (!names.ok()) return names.status();
   const auto open = open_for_read(world.files, directory, *names);

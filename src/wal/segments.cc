@@ -118,4 +118,12 @@ void SegmentPreparer::close() {
   prepared_.reset();
 }
 
+absl::Status settle_tail(env::FileSystem& files, Logger& logger, const std::string& directory) {
+  const auto names = list_segments(files, logger, directory);
+  if (!names.ok()) return names.status();
+  if (names->empty()) return absl::OkStatus();
+  auto tail = files.open(directory + "/" + names->back().text(), env::OpenMode::read);
+  return tail.ok() ? (*tail)->settle() : tail.status();
+}
+
 }  // namespace holdfast::wal

@@ -39,6 +39,10 @@ absl::StatusOr<std::vector<SegmentName>> list_segments(env::FileSystem& files, L
 absl::StatusOr<std::vector<SegmentName>> segments_from(env::FileSystem& files, Logger& logger,
                                                        const std::string& directory, Index index);
 
+// For whoever reads a log that a process left behind: its last segment, the only one that can hold bytes of a failed sync,
+// shows what is on the disk (env::File::settle). Nothing if there is no segment.
+absl::Status settle_tail(env::FileSystem& files, Logger& logger, const std::string& directory);
+
 // Makes the next segment under a temporary name ("0.tmp" or "1.tmp"), full length and locked (WAL-13). Thread-safe:
 // prepare() on one thread, the rest on the log's. Shared by the Wal and by whoever runs prepare().
 class SegmentPreparer {

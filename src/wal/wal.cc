@@ -116,6 +116,8 @@ absl::StatusOr<Wal::Opened> Wal::open(const World& world, const Options& options
                                       const std::string& directory, const SnapshotRecord& from) {
   Opened opened;
   opened.wal.reset(new Wal(world, options, without_trailing_slashes(directory), ""));
+  if (options.fsync == Fsync::yes)
+    if (absl::Status s = settle_tail(world.files, world.logger, opened.wal->directory_); !s.ok()) return s;
   if (absl::Status s = opened.wal->open_segments(from); !s.ok()) return s;
   absl::StatusOr<Contents> contents = opened.wal->read(from);
   if (!contents.ok()) return contents.status();
