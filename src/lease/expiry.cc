@@ -6,6 +6,14 @@
 
 namespace holdfast::lease {
 
+namespace {
+// Equal times by id: promotion fills the queue from a hash table, and in what order leases go must not hang on its order.
+template <class Lease>
+bool sooner(const Lease& a, const Lease& b) {
+  return a.due != b.due ? a.due < b.due : a.id < b.id;
+}
+}  // namespace
+
 // --- the queue ---
 
 void Lessor::place(Lease* lease, size_t at) {
@@ -15,7 +23,7 @@ void Lessor::place(Lease* lease, size_t at) {
 
 void Lessor::sift_up(size_t at) {
   Lease* lease = queue_[at];
-  while (at > 0 && lease->due < queue_[(at - 1) / 2]->due) {
+  while (at > 0 && sooner(*lease, *queue_[(at - 1) / 2])) {
     place(queue_[(at - 1) / 2], at);
     at = (at - 1) / 2;
   }
@@ -27,8 +35,8 @@ void Lessor::sift_down(size_t at) {
   while (true) {
     size_t child = 2 * at + 1;
     if (child >= queue_.size()) break;
-    if (child + 1 < queue_.size() && queue_[child + 1]->due < queue_[child]->due) ++child;
-    if (lease->due <= queue_[child]->due) break;
+    if (child + 1 < queue_.size() && sooner(*queue_[child + 1], *queue_[child])) ++child;
+    if (!sooner(*queue_[child], *lease)) break;
     place(queue_[child], at);
     at = child;
   }
