@@ -42,20 +42,21 @@ void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
 }
 
 std::unique_ptr<net::HttpBodySink> RaftEndpoints::receive(const net::HttpExchangeRef& exchange) {
-  if (exchange->request().path() != kSnapshotPath) return nullptr;
+  const std::string_view path = exchange->request().path();
+  const bool snapshot = path == kSnapshotPath;
+  if ((!snapshot && path != kMessagePath) || exchange->request().method != "POST") return nullptr;
   const TransportWorld& world = transport_.world();
-  if (exchange->request().method != "POST") return nullptr;
+  // A stranger's body is not collected, but thrown away as it comes.
+  class Nothing final : public net::HttpBodySink {
+    void on_piece(std::string_view) override {}
+    void on_end() override {}
+    void on_abort() override {}
+  };
   if (!admit(*exchange)) {
-    SnapshotReceiveSeries(world.metrics, "UNKNOWN_SNAPSHOT_SENDER").failures.increment();
-    // What comes is thrown away.
-    class Nothing final : public net::HttpBodySink {
-      void on_piece(std::string_view) override {}
-      void on_end() override {}
-      void on_abort() override {}
-    };
+    if (snapshot) SnapshotReceiveSeries(world.metrics, "UNKNOWN_SNAPSHOT_SENDER").failures.increment();
     return std::make_unique<Nothing>();
   }
-  return receive_snapshot(world, exchange);
+  return snapshot ? receive_snapshot(world, exchange) : nullptr;
 }
 
 bool RaftEndpoints::admit(net::HttpExchange& exchange) {

@@ -99,6 +99,23 @@ void LogWriter::install(const raft::Message& order) {
   parts_.wal.release_lock_to(metadata.index);
 }
 
+namespace {
+// The last acknowledgement of a batch says all that the ones before it said (RAFT-26). Refusals say something of their
+// own.
+void keep_last_acknowledgement(std::vector<raft::Message>& outgoing) {
+  const auto acknowledges = [](const raft::Message& m) {
+    return m.type == raft::MessageType::app_resp && !m.reject;
+  };
+  const raft::Message* last = nullptr;
+  for (const raft::Message& m : outgoing)
+    if (acknowledges(m)) last = &m;
+  if (last == nullptr) return;
+  std::erase_if(outgoing, [&, to = last->to, term = last->term, last](const raft::Message& m) {
+    return &m < last && acknowledges(m) && m.to == to && m.term == term;
+  });
+}
+}  // namespace
+
 void LogWriter::deliver(std::vector<raft::Message> orders) {
   std::vector<raft::Message> outgoing;
   bool for_raft = false;
@@ -108,6 +125,7 @@ void LogWriter::deliver(std::vector<raft::Message> orders) {
     std::erase_if(order.responses, [this](const raft::Message& m) { return m.to != self_; });
     for_raft = for_raft || !order.responses.empty() || !order.entries.empty();
   }
+  keep_last_acknowledgement(outgoing);
   if (!outgoing.empty()) parts_.peers.send(std::move(outgoing));
   if (!for_raft) return;
   parts_.raft.executor().post([raft = &parts_.raft, orders = std::move(orders)]() mutable {
