@@ -14,9 +14,16 @@ namespace {
 
 using backend::Bucket;
 
-std::shared_ptr<mvcc::Store> share(std::unique_ptr<mvcc::Store> store, env::Executor& owner) {
-  return {store.release(), [&owner](mvcc::Store* last) {
-            std::unique_ptr<mvcc::Store> dropped(last);
+// The store goes before its backend, both on the owner's executor.
+struct Dropped {
+  std::shared_ptr<backend::Backend> backend;  // shared with those who read it without a store
+  std::unique_ptr<mvcc::Store> store;
+};
+
+std::shared_ptr<mvcc::Store> share(std::unique_ptr<mvcc::Store> store, backend::Backend& backend,
+                                   env::Executor& owner) {
+  return {store.release(), [&owner, keep = backend.shared_or_null()](mvcc::Store* last) mutable {
+            Dropped dropped{std::move(keep), std::unique_ptr<mvcc::Store>(last)};
             if (!owner.running_here()) owner.post([dropped = std::move(dropped)] {});
           }};
 }
@@ -74,7 +81,7 @@ absl::Status StateMachine::load(backend::Backend& backend) {
                                   .metrics = environment_.metrics,
                                   .log = environment_.log});
   if (!store.ok()) return store.status();
-  store_ = share(*std::move(store), environment_.owner);
+  store_ = share(*std::move(store), backend, environment_.owner);
   backend_ = &backend;
   {
     backend::ReadView view = backend.view();

@@ -97,7 +97,8 @@ class StateMachine {
   // Opens the store and takes over leases, alarms and members, in the order of BKT-16. `members`: what is known from
   // flags (Cluster::provisional) or just the cluster's id; if the backend knows members, they alone count. Errors:
   // DataLoss for records that can't be read, FailedPrecondition if the server is older than its cluster (VER-02).
-  // The backend outlives the state machine and every store() taken from it. Sets the backend's commit hook.
+  // The backend outlives the state machine and every store() taken from it: a shared one is kept alive by them. Sets the
+  // backend's commit hook.
   static absl::StatusOr<std::unique_ptr<StateMachine>> open(backend::Backend& backend,
                                                             membership::Cluster members,
                                                             const Options& options,
@@ -109,7 +110,7 @@ class StateMachine {
   void set_observer(StateObserver* observer) { observer_ = observer; }  // null: none
 
   // Goes over to a backend that a snapshot brought, between two entries (BKT-16). The old store goes with its last
-  // reader, and the old backend must stay until then. The lessor stays primary or not as it was demoted: not primary.
+  // reader, and if it is a shared one, the old backend with it. The lessor stays primary or not as it was demoted: not primary.
   absl::Status install(backend::Backend& backend);
 
   // --- entries ---

@@ -37,6 +37,17 @@ Backend::Backend(std::unique_ptr<Engine> engine, const BackendOptions& options,
   core_->add_batch(pending_->batch);
 }
 
+std::shared_ptr<Backend> Backend::make_shared(std::unique_ptr<Engine> engine,
+                                              const BackendOptions& options,
+                                              const BackendEnvironment& environment) {
+  // Shared by the member, its readers and those who stream it.
+  return {new Backend(std::move(engine), options, environment),
+          [&owner = environment.owner](Backend* last) {
+            std::unique_ptr<Backend> dropped(last);
+            if (!owner.running_here()) owner.post([dropped = std::move(dropped)] {});
+          }};
+}
+
 Backend::~Backend() {
   if (pending_->timer != 0) core_->environment().owner.cancel(pending_->timer);
 }

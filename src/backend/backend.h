@@ -120,8 +120,15 @@ struct SideBatch {
   std::vector<Put> puts;
 };
 
-class Backend {
+class Backend : public std::enable_shared_from_this<Backend> {
  public:
+  // One that may be let go of by any thread, and is destroyed on its owner's executor.
+  static std::shared_ptr<Backend> make_shared(std::unique_ptr<Engine> engine,
+                                              const BackendOptions& options,
+                                              const BackendEnvironment& environment);
+  // Null unless it came from make_shared().
+  std::shared_ptr<Backend> shared_or_null() { return weak_from_this().lock(); }
+
   // `engine` is open and stays open until the last sealed batch is committed.
   Backend(std::unique_ptr<Engine> engine, const BackendOptions& options,
           const BackendEnvironment& environment);

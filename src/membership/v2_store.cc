@@ -126,6 +126,40 @@ bool read_request(std::string_view bytes, V2Request& request) {
 
 }  // namespace
 
+namespace {
+
+using Visit = absl::FunctionRef<bool(std::string_view name, json::Reader&)>;
+
+// A directory or a value of the dump; `child` must read what it is called with.
+bool read_node(json::Reader& reader, Visit child) {
+  return reader.object([&](std::string_view name, json::Reader& r) {
+    return name == "Children" ? r.object(child) : r.skip();
+  });
+}
+
+}  // namespace
+
+bool holds_v2_user_data(std::string_view json) {
+  bool found = false;
+  const auto user_data = [&](std::string_view, json::Reader& r) {
+    found = true;
+    return r.skip();
+  };
+  const auto under_authentication = [&](std::string_view, json::Reader& r) {
+    return read_node(r, user_data);
+  };
+  json::Reader reader(json);
+  (void)reader.object([&](std::string_view top, json::Reader& r) {
+    if (top != "Root") return r.skip();
+    return read_node(r, [&](std::string_view name, json::Reader& node) {
+      if (name == "0") return node.skip();
+      if (name == "2") return read_node(node, under_authentication);
+      return read_node(node, user_data);
+    });
+  });
+  return found;
+}
+
 std::string to_v2_store_json(const Cluster& cluster) {
   Tree tree;
   tree.make_directory("/0");

@@ -15,6 +15,10 @@ namespace holdfast::membership {
 // The data of a raft snapshot: the JSON of a v2 store that holds nothing but the membership and the cluster's version.
 std::string to_v2_store_json(const Cluster& cluster);
 
+// True if such JSON holds anything but the membership, the cluster's version and the empty directories of v2
+// authentication (etcd IsMetaStoreOnly). What can't be understood holds nothing.
+bool holds_v2_user_data(std::string_view json);
+
 // etcdserverpb.Request, as far as it matters here.
 struct V2Request {
   uint64_t id = 0;

@@ -3,6 +3,7 @@
 
 #include "rpc.pb.h"
 #include "rpc/rpc.h"
+#include "rpc/snapshot_session.h"
 
 namespace holdfast::rpc {
 
@@ -32,6 +33,9 @@ void register_maintenance(net::GrpcServer& server, const Rpc& rpc) {
         rpc.v3.hash_kv(context, Revision(request->revision()),
                        rpc.replies.of_message<pb::HashKVResponse>(std::move(call)));
       });
+  server.register_stream(
+      "/etcdserverpb.Maintenance/Snapshot", net::MethodKind::server_stream,
+      [&rpc](net::StreamCallRef call) { return open_snapshot(rpc, std::move(call)); });
   register_unary<pb::DefragmentRequest>(
       server, rpc, "/etcdserverpb.Maintenance/Defragment", OnLearner::refused,
       [&rpc](net::UnaryCallRef call, auto, const server::CallContext& context) {

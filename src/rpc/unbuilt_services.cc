@@ -25,7 +25,6 @@ constexpr Method kMethods[] = {
     {"/etcdserverpb.Cluster/MemberRemove", kUnary},
     {"/etcdserverpb.Cluster/MemberUpdate", kUnary},
     {"/etcdserverpb.Cluster/MemberPromote", kUnary},
-    {"/etcdserverpb.Maintenance/Snapshot", kServerStream},
     {"/etcdserverpb.Maintenance/MoveLeader", kUnary},
     {"/etcdserverpb.Maintenance/Downgrade", kUnary},
     {"/etcdserverpb.Auth/AuthEnable", kUnary},

@@ -21,6 +21,12 @@ void ApplyOwner::apply(raft::Message order) {
   });
 }
 
+void ApplyOwner::install(std::shared_ptr<const raft::Snapshot> snapshot) {
+  raft::Message order;
+  order.snapshot = std::move(snapshot);
+  apply(std::move(order));
+}
+
 void ApplyOwner::stop() {
   stopped_ = true;
   orders_.clear();
@@ -29,18 +35,41 @@ void ApplyOwner::stop() {
 void ApplyOwner::run() {
   running_ = false;
   while (!orders_.empty() && !stopped_) {
-    if (parts_.backend.congested()) {
+    backend::Backend& backend = parts_.machine.backend();
+    if (backend.congested()) {
       // The disk is behind with batches that are applied already: what comes next waits here, and in front of it, by
       // PUT-02, the clients.
       running_ = true;
-      parts_.backend.when_uncongested([this] { run(); });
+      backend.when_uncongested([this] { run(); });
       return;
     }
     raft::Message order = std::move(orders_.front());
     orders_.pop_front();
+    if (order.has_snapshot()) return begin_install(order.snapshot->metadata);
     carry_out(order);
     finish(std::move(order));
   }
+}
+
+void ApplyOwner::begin_install(const raft::SnapshotMetadata& snapshot) {
+  CHECK(snapshot.index > applied_, "unexpected leader snapshot at index {}, {} applied",
+        snapshot.index.value, applied_.value);
+  running_ = true;
+  install_(snapshot, [this, snapshot] { finish_install(snapshot); });
+}
+
+void ApplyOwner::finish_install(const raft::SnapshotMetadata& snapshot) {
+  if (stopped_) return;
+  applied_ = snapshot.index;
+  applied_term_ = snapshot.term;
+  parts_.board.set_applied(applied_, applied_term_);
+  applied_total_.set(static_cast<double>(applied_.value));
+  parts_.raft.executor().post([this] { parts_.reads.on_applied(); });
+  parts_.peers.remove_all();
+  for (const auto& [id, member] : parts_.machine.cluster()->members())
+    if (id != self_) parts_.peers.add(id, member.peer_urls);
+  for (ApplyListener* listener : listeners_) listener->on_installed(applied_);
+  run();
 }
 
 void ApplyOwner::carry_out(raft::Message& order) {
@@ -49,7 +78,7 @@ void ApplyOwner::carry_out(raft::Message& order) {
     CHECK(entry.index == applied_ + 1, "entry {} committed after {} applied", entry.index.value,
           applied_.value);
     apply_entry(entry);
-    parts_.backend.entry_boundary();
+    parts_.machine.backend().entry_boundary();
     applied_ = entry.index;
     applied_term_ = entry.term;
   }

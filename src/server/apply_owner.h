@@ -29,6 +29,8 @@ class ApplyListener {
   // The first entry of a leader's term is applied; `leading` if the leader is this member.
   virtual void on_first_commit_in_term(bool leading) {}
   virtual void on_removed_from_cluster() {}
+  // The state is now the one that a snapshot brought: everything up to `index`, without its entries having been seen.
+  virtual void on_installed(Index index) {}
 };
 
 class ApplyOwner : public ApplySink {
@@ -36,7 +38,6 @@ class ApplyOwner : public ApplySink {
   struct Parts {
     env::Executor& executor;
     apply::StateMachine& machine;
-    backend::Backend& backend;
     RaftOwner& raft;
     ReadIndex& reads;
     WaitTable& waits;
@@ -52,9 +53,14 @@ class ApplyOwner : public ApplySink {
   // Called on the executor when a write found no room although the alarm is not raised (PUT-14): raises it through the
   // log, then runs `answer`, whatever came of it.
   void on_no_space(std::function<void(Task answer)> raise) { raise_no_space_ = std::move(raise); }
+  // Called on the executor when it is a snapshot's turn; `done` must run there when the state machine has gone over.
+  using Install = std::function<void(const raft::SnapshotMetadata&, Task done)>;
+  void install_through(Install install) { install_ = std::move(install); }
   void add_listener(ApplyListener& listener) { listeners_.push_back(&listener); }
   // Thread-safe.
   void apply(raft::Message order) override;
+  // Thread-safe. A snapshot that replaces the state, in order with apply().
+  void install(std::shared_ptr<const raft::Snapshot> snapshot);
   // On the executor.
   void stop();
 
@@ -64,6 +70,8 @@ class ApplyOwner : public ApplySink {
     std::unique_ptr<apply::Result> result;
   };
   void run();
+  void begin_install(const raft::SnapshotMetadata& snapshot);
+  void finish_install(const raft::SnapshotMetadata& snapshot);
   void carry_out(raft::Message& order);
   void apply_entry(const raft::Entry& entry);
   void apply_normal(const raft::Entry& entry);
@@ -75,9 +83,11 @@ class ApplyOwner : public ApplySink {
   const MemberId self_;
   env::Gauge& applied_total_;
   std::function<void(Task)> raise_no_space_;
+  Install install_;
   std::vector<ApplyListener*> listeners_;
   std::deque<raft::Message> orders_;
-  bool running_ = false;   // a task to go on is queued, or will be when the backend has room
+  // A task to go on is queued, or will be when the backend has room or a snapshot is installed.
+  bool running_ = false;
   bool stopped_ = false;
   Index applied_;
   Term applied_term_;

@@ -1,6 +1,7 @@
 #include "server/backend_operations.h"
 
 #include "mvcc/store.h"
+#include "server/snapshot_pieces.h"
 
 namespace holdfast::server {
 
@@ -18,6 +19,26 @@ void BackendOperations::commit_backend(env::Executor& reply_on, Done done) {
   apply_.post([this, &reply_on, done = std::move(done)]() mutable {
     backend_->force_commit([&reply_on, done = std::move(done)]() mutable {
       reply_on.post([done = std::move(done)]() mutable { done(absl::OkStatus()); });
+    });
+  });
+}
+
+void BackendOperations::open_snapshot(
+    env::Executor& reply_on,
+    UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done) {
+  apply_.post([this, &reply_on, done = std::move(done)]() mutable {
+    snapshots_.open(backend_, [this, &reply_on, done = std::move(done)](
+                                  absl::StatusOr<BackendSnapshots::Opened> opened) mutable {
+      absl::StatusOr<std::unique_ptr<SnapshotPieces>> pieces = nullptr;
+      if (opened.ok()) {
+        pieces = std::make_unique<SnapshotPieces>(opened->bytes, std::move(opened->body),
+                                                  member_.storage_version(), background_);
+      } else {
+        pieces = opened.status();
+      }
+      reply_on.post([done = std::move(done), pieces = std::move(pieces)]() mutable {
+        done(std::move(pieces));
+      });
     });
   });
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "server/backend_snapshots.h"
 #include "server/member_info.h"
 
 namespace holdfast::server {
@@ -9,13 +10,17 @@ namespace holdfast::server {
 class BackendOperations : public MemberOperations {
  public:
   // `background` may be kept busy for as long as a hash of everything takes.
-  BackendOperations(env::Executor& apply, env::Executor& background, const MemberInfo& member)
-      : apply_(apply), background_(background), member_(member) {}
+  BackendOperations(env::Executor& apply, env::Executor& background, const MemberInfo& member,
+                    BackendSnapshots& snapshots)
+      : apply_(apply), background_(background), member_(member), snapshots_(snapshots) {}
   // Apply executor; again after a snapshot was installed.
-  void use(backend::Backend& backend) { backend_ = &backend; }
+  void use(std::shared_ptr<backend::Backend> backend) { backend_ = std::move(backend); }
 
   void defragment(env::Executor& reply_on, Done done) override;
   void commit_backend(env::Executor& reply_on, Done done) override;
+  void open_snapshot(
+      env::Executor& reply_on,
+      UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done) override;
   void hash(env::Executor& reply_on,
             UniqueFunction<void(absl::StatusOr<BackendHash>)> done) override;
   void hash_kv(env::Executor& reply_on, Revision revision,
@@ -25,7 +30,8 @@ class BackendOperations : public MemberOperations {
   env::Executor& apply_;
   env::Executor& background_;
   const MemberInfo& member_;
-  backend::Backend* backend_ = nullptr;  // apply executor
+  BackendSnapshots& snapshots_;
+  std::shared_ptr<backend::Backend> backend_;  // apply executor; shared with work under way
 };
 
 }  // namespace holdfast::server

@@ -97,13 +97,9 @@ absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Log
   const std::string bbolt_path = config.snap_dir() + "/db";
   auto foreign = is_bbolt(files, bbolt_path);
   if (!foreign.ok()) return foreign.status();
-  if (*foreign && !result.has_backend)
-    return failed(fmt::format(
-        "data directory {} was written by etcd ({} is a bbolt database); this version of holdfast "
-        "cannot take it over yet. Nothing was changed.",
-        config.data_dir, bbolt_path));
+  result.has_etcd_database = *foreign;
   result.has_log = wal::exists(files, config.wal_path());
-  if (result.has_log && !result.has_backend)
+  if (result.has_log && !result.has_backend && !result.has_etcd_database)
     return make_status(absl::StatusCode::kDataLoss,
                        fmt::format("database file ({}) of the backend is missing",
                                    config.backend_path()));

@@ -22,6 +22,7 @@ namespace holdfast::server {
 struct DataDirectory {
   bool has_log = false;
   bool has_backend = false;
+  bool has_etcd_database = false;  // to be taken over first: server/etcd_data.h
 };
 absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Logger& log,
                                                      const MemberConfig& config);

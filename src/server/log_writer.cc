@@ -95,8 +95,17 @@ void LogWriter::install(const raft::Message& order) {
   const raft::SnapshotMetadata& metadata = order.snapshot->metadata;
   require(parts_.snapshotter.save_snap(*order.snapshot));
   require(parts_.wal.save_snapshot({metadata.index, metadata.term, metadata.conf_state}));
-  require(parts_.wal.save(state_of(order), {order.entries.begin(), order.entries.size()}));
+  // Always synced: the acknowledgement that follows must not outlive the commit index that makes the snapshot count.
+  require(parts_.wal.save(state_of(order), {order.entries.begin(), order.entries.size()},
+                          wal::Sync::always));
   parts_.wal.release_lock_to(metadata.index);
+  if (install_) install_(order.snapshot);
+}
+
+void LogWriter::release_databases(Index index) {
+  parts_.executor.post([this, index] {
+    if (!stopped_) (void)parts_.snapshotter.release_databases(index);
+  });
 }
 
 namespace {
@@ -141,6 +150,7 @@ void LogWriter::save_snapshot(raft::Snapshot snapshot, Task done) {
     require(parts_.snapshotter.save_snap(snapshot));
     require(parts_.wal.save_snapshot({metadata.index, metadata.term, metadata.conf_state}));
     parts_.wal.release_lock_to(metadata.index);
+    (void)parts_.snapshotter.release_databases(metadata.index);
     parts_.log.info("saved snapshot to disk", {{"snapshot-index", metadata.index}});
     done();
   });

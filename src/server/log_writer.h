@@ -4,6 +4,8 @@
 // process, since nothing is known any more about what is on the disk.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -30,6 +32,10 @@ class LogWriter : public AppendSink {
     Logger& log;
   };
   LogWriter(Parts parts, MemberId self);
+  // Wiring. Told of a received snapshot when the log says durably that it is there, before anybody hears that.
+  void on_snapshot_saved(std::function<void(std::shared_ptr<const raft::Snapshot>)> install) {
+    install_ = std::move(install);
+  }
 
   // Thread-safe; in order.
   void append(raft::Message order) override;
@@ -38,6 +44,9 @@ class LogWriter : public AppendSink {
   // entries before it. `done` runs on this owner's executor. The backend must hold everything up to the snapshot's index
   // already (DIR-06).
   void save_snapshot(raft::Snapshot snapshot, Task done);
+
+  // Thread-safe. Received databases before `index` are not needed any more (SNP-03).
+  void release_databases(Index index);
 
   // On the executor: nothing is written any more; what was handed in is written first.
   void stop();
@@ -51,6 +60,7 @@ class LogWriter : public AppendSink {
 
   Parts parts_;
   const MemberId self_;
+  std::function<void(std::shared_ptr<const raft::Snapshot>)> install_;
   std::vector<raft::Message> orders_;
   bool scheduled_ = false;
   bool stopped_ = false;

@@ -12,7 +12,9 @@
 #include "server/apply_owner.h"
 #include "server/auto_compactor.h"
 #include "server/backend_operations.h"
+#include "server/backend_snapshots.h"
 #include "server/bootstrap.h"
+#include "server/etcd_data.h"
 #include "server/lease_expirer.h"
 #include "server/log_writer.h"
 #include "server/member_view.h"
@@ -20,8 +22,11 @@
 #include "server/publisher.h"
 #include "server/purger.h"
 #include "server/raft_log.h"
+#include "server/snapshot_import.h"
+#include "server/snapshot_installer.h"
 #include "server/snapshot_receiver.h"
 #include "server/snapshot_saver.h"
+#include "server/snapshot_sender.h"
 #include "server/state_observers.h"
 #include "server/storage_version.h"
 #include "server/watch_publisher.h"
@@ -47,16 +52,31 @@ absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::W
   if (!directory->has_log && config.initial_cluster_state == ClusterState::existing)
     return absl::FailedPreconditionError(
         "joining an existing cluster is not supported by this version of holdfast yet");
+  const wal::World wal_world{world.files, world.clock, world.log, world.metrics, world.faults};
+  absl::StatusOr<EtcdData> etcd_data = absl::NotFoundError("");
+  if (directory->has_etcd_database) {
+    etcd_data = examine_etcd_data(wal_world, config);
+    if (!etcd_data.ok()) return etcd_data.status();
+  }
   // The backend first: its lock is what keeps a second process out before anything is written.
   auto engine = open_engine(config.backend_path());
   if (!engine.ok()) return engine.status();
   origins.engine = *std::move(engine);
   // A log without its backend is refused, so the backend's name must last before there is a log.
   if (absl::Status s = world.files.sync_directory(config.snap_dir()); !s.ok()) return s;
-  const wal::World wal_world{world.files, world.clock, world.log, world.metrics, world.faults};
   auto log = directory->has_log ? reopen_log(wal_world, config) : found_cluster(wal_world, config);
   if (!log.ok()) return log.status();
   origins.log = *std::move(log);
+  if (etcd_data.ok()) {
+    auto taken = take_over_etcd_data(*etcd_data, wal_world, config, origins.log,
+                                     std::move(origins.engine));
+    if (!taken.ok()) return taken.status();
+    origins.engine = *std::move(taken);
+  }
+  auto recovered = recover_snapshot_backend(world.files, config.snap_dir(), origins.log.snapshot,
+                                            std::move(origins.engine), world.log);
+  if (!recovered.ok()) return recovered.status();
+  origins.engine = *std::move(recovered);
   return origins;
 }
 
@@ -101,14 +121,18 @@ struct Member::Parts {
         ids(log.member, w.clock.unix_nanoseconds()),
         raft_log(w.log),
         view(log.member, log.cluster, board),
-        operations(e.apply, e.background, view),
+        backend_snapshots(e.background, w.metrics),
+        operations(e.apply, e.background, view, backend_snapshots),
         snapshotter(wal_world(), c.snap_dir()) {}
 
   wal::World wal_world() const {
     return {world.files, world.clock, world.log, world.metrics, world.faults};
   }
+  std::shared_ptr<backend::Backend> make_backend(std::unique_ptr<backend::Engine> engine) const;
   absl::Status open_state(std::unique_ptr<backend::Engine> engine);
+  void show_state(std::shared_ptr<backend::Backend> now);
   absl::Status open_consensus();
+  void open_snapshots();
   void open_requests();
   void open_chores(Task ready);
   void raise_no_space(Task answer);
@@ -128,6 +152,7 @@ struct Member::Parts {
   RequestIdGenerator ids;
   RaftLog raft_log;
   MemberView view;
+  BackendSnapshots backend_snapshots;
   BackendOperations operations;
 
   // The replicated state.
@@ -147,6 +172,8 @@ struct Member::Parts {
   std::unique_ptr<LogWriter> writer;
   std::unique_ptr<ApplyOwner> apply;
   std::unique_ptr<SnapshotSaver> snapshots;
+  std::unique_ptr<SnapshotSender> snapshot_sender;
+  std::unique_ptr<SnapshotInstaller> snapshot_installer;
   std::unique_ptr<ProposalTimeouts> timeouts;
 
   // Requests.
@@ -161,28 +188,37 @@ struct Member::Parts {
   Member::Events events;
 };
 
-absl::Status Member::Parts::open_state(std::unique_ptr<backend::Engine> engine) {
-  backend = std::make_shared<backend::Backend>(
+std::shared_ptr<backend::Backend> Member::Parts::make_backend(
+    std::unique_ptr<backend::Engine> engine) const {
+  return backend::Backend::make_shared(
       std::move(engine),
       backend::BackendOptions{config.backend_batch_interval, config.backend_batch_limit},
       backend::BackendEnvironment{executors.apply, executors.backend, world.process, world.metrics,
                                   world.log});
+}
+
+absl::Status Member::Parts::open_state(std::unique_ptr<backend::Engine> engine) {
+  backend = make_backend(std::move(engine));
   auto opened = apply::StateMachine::open(
       *backend, membership::Cluster::provisional(log.cluster, log.founding_members),
       machine_options(config, log.member),
       {executors.apply, executors.background, world.process, world.metrics, world.log, authorizer});
   if (!opened.ok()) return opened.status();
   machine = *std::move(opened);
-  operations.use(*backend);
-  view.show(*machine, backend);
-  storage_version = std::make_unique<StorageVersion>(*backend, view);
-  storage_version->on_cluster_changed(machine->cluster());
+  show_state(backend);
+  storage_version = std::make_unique<StorageVersion>(*machine, view);
   watch_feed = std::make_shared<mvcc::WatchFeed>(machine->store(), world.metrics);  // shared with the hubs
   watch_publisher = std::make_unique<WatchPublisher>(watch_feed);
   observers.add(*storage_version);
   observers.add(*watch_publisher);
   machine->set_observer(&observers);
   return absl::OkStatus();
+}
+
+void Member::Parts::show_state(std::shared_ptr<backend::Backend> now) {
+  backend = std::move(now);
+  operations.use(backend);
+  view.show(*machine, backend);
 }
 
 absl::Status Member::Parts::open_consensus() {
@@ -206,21 +242,43 @@ absl::Status Member::Parts::open_consensus() {
                        links.peers, world.process, world.log},
       log.member);
   apply = std::make_unique<ApplyOwner>(
-      ApplyOwner::Parts{executors.apply, *machine, *backend, *raft, *reads, waits, board,
+      ApplyOwner::Parts{executors.apply, *machine, *raft, *reads, waits, board,
                         links.peers, world.log, world.metrics},
       log.member, log.snapshot.index);
   snapshots = std::make_unique<SnapshotSaver>(
-      executors.apply, *backend, *writer, [this] { return machine->cluster()->conf_state(); },
-      world.log, log.snapshot.index, SnapshotSaver::Options{config.snapshot_count, log.member});
+      executors.apply, *machine, *writer, world.log, log.snapshot.index,
+      SnapshotSaver::Options{config.snapshot_count, log.member});
   apply->add_listener(*watch_publisher);
   apply->add_listener(*snapshots);
   raft->connect(*writer, *apply, *reads);
+  open_snapshots();
   raft->publish_status_to([this](std::string json) { view.show_raft_status(std::move(json)); });
   timeouts = std::make_unique<ProposalTimeouts>(
       *raft, waits, board, links.peers,
       ProposalTimeouts::Options{config.election_timeout(), log.member,
                                 [this] { return machine->cluster()->voters(); }});
   return absl::OkStatus();
+}
+
+// From raft's wish to a message with the state, and from a received one to a new state.
+void Member::Parts::open_snapshots() {
+  snapshot_sender = std::make_unique<SnapshotSender>(SnapshotSender::Parts{
+      executors.apply, *machine, backend_snapshots, *raft, links.peers, world.log});
+  raft->send_snapshots_through(
+      [this](raft::Message message) { snapshot_sender->request(std::move(message)); });
+  snapshot_installer = std::make_unique<SnapshotInstaller>(
+      SnapshotInstaller::Parts{
+          executors.apply, executors.background, world.files, world.process, world.log,
+          world.metrics, *machine,
+          [this](std::unique_ptr<backend::Engine> engine) { return make_backend(std::move(engine)); },
+          [this](std::shared_ptr<backend::Backend> now) { show_state(std::move(now)); }},
+      config.snap_dir());
+  writer->on_snapshot_saved([this](std::shared_ptr<const raft::Snapshot> snapshot) {
+    apply->install(std::move(snapshot));
+  });
+  apply->install_through([this](const raft::SnapshotMetadata& snapshot, Task done) {
+    snapshot_installer->install(backend, snapshot, std::move(done));
+  });
 }
 
 void Member::Parts::open_requests() {
@@ -287,6 +345,10 @@ absl::StatusOr<std::unique_ptr<Member>> Member::open(const MemberConfig& config,
                                        std::move(origins->log));
   if (absl::Status s = parts->snapshotter.remove_leftovers(); !s.ok()) return s;
   if (absl::Status s = parts->open_state(std::move(origins->engine)); !s.ok()) return s;
+  // What was installed before a crash could remove it.
+  if (absl::Status s = parts->snapshotter.release_databases(parts->machine->consistent_index() + 1);
+      !s.ok())
+    return s;
   if (absl::Status s = parts->open_consensus(); !s.ok()) return s;
   parts->open_requests();
   Parts& p = *parts;
@@ -348,6 +410,8 @@ void Member::stop(Task stopped) {
   for (auto& chore : p.chores) chore->stop();
   p.versions->stop();
   p.leases->stop();
+  p.snapshot_installer->stop();
+  p.backend_snapshots.close();
   // Nobody may wait for what will not happen any more; then the owners, from the front of the path to its end.
   p.waits.close(error(EtcdError::stopped));
   p.executors.raft.post([&p, stopped = std::move(stopped)]() mutable {
@@ -359,6 +423,7 @@ void Member::stop(Task stopped) {
       p.executors.apply.post([&p, stopped = std::move(stopped)]() mutable {
         p.apply->stop();
         p.watch_feed->close();
+        p.snapshot_sender->stop();
         p.backend->close(std::move(stopped));
       });
     });
@@ -371,8 +436,17 @@ const std::shared_ptr<mvcc::WatchFeed>& Member::watch_feed() { return parts_->wa
 RequestDoor& Member::door() { return *parts_->door; }
 RequestIdGenerator& Member::request_ids() { return parts_->ids; }
 MemberOperations& Member::operations() { return parts_->operations; }
-void Member::receive(raft::Message message) { parts_->raft->post_message(std::move(message)); }
+
+void Member::receive(raft::Message message) {
+  // A snapshot without its state would be in the log, and could never be installed.
+  if (message.type == raft::MessageType::snap)
+    return parts_->world.log.warn("dropped a snapshot message without a database",
+                                  {{"from", message.from}});
+  parts_->raft->post_message(std::move(message));
+}
+
 void Member::receive(std::vector<raft::Message> messages, Task taken) {
+  std::erase_if(messages, [](const raft::Message& m) { return m.type == raft::MessageType::snap; });
   parts_->raft->post_messages(std::move(messages), std::move(taken));
 }
 
@@ -383,7 +457,7 @@ absl::Status Member::receive_snapshot(raft::Message message, const std::string& 
                                                                 : Index(0));
       !s.ok())
     return s;
-  receive(std::move(message));
+  p.raft->post_message(std::move(message));
   return absl::OkStatus();
 }
 
@@ -394,6 +468,7 @@ void Member::report_unreachable(MemberId id) {
 void Member::report_snapshot(MemberId id, raft::SnapshotStatus status) {
   parts_->executors.raft.post(
       [raft = parts_->raft.get(), id, status] { raft->report_snapshot(id, status); });
+  parts_->snapshot_sender->report(id, status);
 }
 
 const raft::RawNode& Member::node() const { return parts_->raft->node(); }

@@ -82,7 +82,7 @@ class Member {
   RequestIdGenerator& request_ids();
   MemberOperations& operations();  // thread-safe
 
-  // From the other members. Any thread.
+  // From the other members. Any thread. No MsgSnap: see receive_snapshot().
   void receive(raft::Message message);
   // In this order; `taken` runs on the raft executor when raft has seen them.
   void receive(std::vector<raft::Message> messages, Task taken);

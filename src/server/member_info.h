@@ -28,6 +28,8 @@ struct HashResult;
 
 namespace holdfast::server {
 
+class SnapshotPieces;  // server/snapshot_pieces.h
+
 // etcd's version whose behaviour and API this is: Status, /version and clients see it.
 inline constexpr std::string_view kEtcdVersion = "3.7.1";
 
@@ -76,6 +78,11 @@ class MemberOperations {
   virtual void defragment(env::Executor& reply_on, Done done) = 0;
   // Everything applied so far becomes durable in the backend (KV-29).
   virtual void commit_backend(env::Executor& reply_on, Done done) = 0;
+
+  // What is applied now, as a bbolt file. Errors: `stopped`.
+  virtual void open_snapshot(
+      env::Executor& reply_on,
+      UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done) = 0;
 
   struct BackendHash {
     uint32_t hash = 0;

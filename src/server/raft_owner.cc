@@ -262,6 +262,8 @@ void RaftOwner::dispatch(std::vector<raft::Message> messages) {
       append_->append(std::move(message));
     } else if (message.to == raft::kLocalApplyThread) {
       apply_->apply(std::move(message));
+    } else if (message.type == raft::MessageType::snap) {
+      send_snapshot_(std::move(message));
     } else {
       outgoing.push_back(std::move(message));
     }

@@ -65,6 +65,8 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void connect(AppendSink& append, ApplySink& apply, ReadIndex& reads);
   // `show` gets the node's status as JSON once in a while, on the executor (HTTP-09).
   void publish_status_to(std::function<void(std::string)> show) { show_status_ = std::move(show); }
+  // Where raft's MsgSnap go, which must be filled with the state before they can travel. Runs on the executor.
+  void send_snapshots_through(std::function<void(raft::Message)> send) { send_snapshot_ = std::move(send); }
   void add_listener(LeadershipListener& listener) { listeners_.push_back(&listener); }
 
   // For founding a cluster (RAL-15); before start().
@@ -133,6 +135,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   AppendSink* append_ = nullptr;
   ApplySink* apply_ = nullptr;
   ReadIndex* reads_ = nullptr;
+  std::function<void(raft::Message)> send_snapshot_;
   std::vector<LeadershipListener*> listeners_;
   std::function<void(std::string)> show_status_;
 

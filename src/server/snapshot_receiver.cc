@@ -1,5 +1,6 @@
 #include "server/snapshot_receiver.h"
 
+#include "backend/bbolt_reader.h"
 #include "base/errors.h"
 #include "wal/snap_file.h"
 
@@ -11,6 +12,14 @@ absl::Status place(env::FileSystem& files, const std::string& snap_dir,
                    const std::string& received_path, Index index) {
   if (index == Index(0))
     return make_status(absl::StatusCode::kInvalidArgument, "received a snapshot without an index");
+  // The transfer carries no digest; what raft is told of must be possible to install.
+  {
+    auto file = files.open(received_path, env::OpenMode::read);
+    if (!file.ok()) return file.status();
+    auto database = backend::BboltFile::open(*std::move(file), received_path);
+    if (!database.ok()) return database.status();
+    if (absl::Status s = (*database)->check(); !s.ok()) return s;
+  }
   const std::string target = snap_dir + "/" + wal::database_file_name(index);
   auto present = files.exists(target);
   if (!present.ok()) return present.status();

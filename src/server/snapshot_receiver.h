@@ -9,7 +9,7 @@
 
 namespace holdfast::server {
 
-// Gives a received, synced file its name, {index:016x}.snap.db, durably. A file of that name that is already there stays
+// Checks a received, synced file and gives it its name, {index:016x}.snap.db, durably. A file of that name that is already there stays
 // (its content is the same) and the received one goes. Any thread. After an error the received file is gone.
 absl::Status place_received_database(env::FileSystem& files, const std::string& snap_dir,
                                      const std::string& received_path, Index index);

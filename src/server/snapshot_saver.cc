@@ -1,17 +1,22 @@
 #include "server/snapshot_saver.h"
 
+#include "membership/v2_store.h"
+
 namespace holdfast::server {
 
-SnapshotSaver::SnapshotSaver(env::Executor& apply, backend::Backend& backend, LogWriter& log,
-                             std::function<raft::ConfState()> conf_state, Logger& logger,
-                             Index last, Options options)
+SnapshotSaver::SnapshotSaver(env::Executor& apply, apply::StateMachine& machine, LogWriter& log,
+                             Logger& logger, Index last, Options options)
     : apply_(apply),
-      backend_(backend),
+      machine_(machine),
       log_(log),
-      conf_state_(std::move(conf_state)),
       logger_(logger),
       options_(options),
       last_(last) {}
+
+void SnapshotSaver::on_installed(Index index) {
+  last_ = std::max(last_, index);
+  log_.release_databases(index);
+}
 
 void SnapshotSaver::on_applied(Index index, Term term) {
   if (busy_ || index == last_ || (!forced_ && index - last_ <= options_.count)) return;
@@ -23,12 +28,14 @@ void SnapshotSaver::on_applied(Index index, Term term) {
                                        {"snapshot-forced", forced_}});
   forced_ = false;
   raft::Snapshot snapshot;
-  snapshot.metadata = {conf_state_(), index, term};
+  // What etcd before 3.7 finds its members in (WAL-15, RAFT-19).
+  snapshot.data = SharedBytes(membership::to_v2_store_json(*machine_.cluster()));
+  snapshot.metadata = {machine_.cluster()->conf_state(), index, term};
   // The consistent index on the disk must not be below a snapshot's: commit first.
-  backend_.force_commit([this, snapshot = std::move(snapshot), index]() mutable {
+  machine_.backend().force_commit([this, snapshot = std::move(snapshot), index]() mutable {
     log_.save_snapshot(std::move(snapshot), [this, index] {
       apply_.post([this, index] {
-        last_ = index;
+        last_ = std::max(last_, index);
         busy_ = false;
       });
     });

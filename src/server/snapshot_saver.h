@@ -4,9 +4,9 @@
 // log files; the next one may begin.
 #pragma once
 
-#include <functional>
+#include <algorithm>
 
-#include "backend/backend.h"
+#include "apply/state_machine.h"
 #include "base/log.h"
 #include "server/apply_owner.h"
 #include "server/log_writer.h"
@@ -19,20 +19,18 @@ class SnapshotSaver : public ApplyListener {
     uint64_t count;      // entries between two snapshots
     MemberId self;
   };
-  // `conf_state` is asked on the apply executor: the configuration at the applied index.
-  SnapshotSaver(env::Executor& apply, backend::Backend& backend, LogWriter& log,
-                std::function<raft::ConfState()> conf_state, Logger& logger, Index last,
-                Options options);
+  SnapshotSaver(env::Executor& apply, apply::StateMachine& machine, LogWriter& log, Logger& logger,
+                Index last, Options options);
 
   void on_applied(Index index, Term term) override;
+  void on_installed(Index index) override;
   // Entries between the last snapshot and the applied index don't matter any more: save one at the next chance.
   void force() { forced_ = true; }
 
  private:
   env::Executor& apply_;
-  backend::Backend& backend_;
+  apply::StateMachine& machine_;
   LogWriter& log_;
-  const std::function<raft::ConfState()> conf_state_;
   Logger& logger_;
   const Options options_;
   Index last_;  // of the last snapshot on the disk

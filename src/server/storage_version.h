@@ -10,32 +10,34 @@ namespace holdfast::server {
 
 class StorageVersion : public apply::StateObserver {
  public:
-  StorageVersion(backend::Backend& backend, MemberView& view) : backend_(backend), view_(view) {
-    backend::ReadView stored = backend.view();
-    if (auto version = stored.get(backend::Bucket::meta, backend::kStorageVersionKey))
-      current_ = *version;
-    view_.show_storage_version(current_);
+  StorageVersion(apply::StateMachine& machine, MemberView& view) : machine_(machine), view_(view) {
+    on_cluster_changed(machine.cluster());
   }
 
   void on_cluster_changed(const std::shared_ptr<const membership::Cluster>& cluster) override {
+    const std::string current = stored_version();
+    view_.show_storage_version(current);
     if (!cluster->version()) return;
     static constexpr int kFirstMinor = 6;
     const bool stored = cluster->version()->major > 3 || cluster->version()->minor >= kFirstMinor;
     const std::string wanted = stored ? cluster->version()->without_patch().to_string() : "";
-    if (wanted == current_) return;
-    current_ = wanted;
+    if (wanted == current) return;
     if (stored) {
-      backend_.put(backend::Bucket::meta, backend::kStorageVersionKey, current_);
+      machine_.backend().put(backend::Bucket::meta, backend::kStorageVersionKey, wanted);
     } else {
-      backend_.erase(backend::Bucket::meta, backend::kStorageVersionKey);
+      machine_.backend().erase(backend::Bucket::meta, backend::kStorageVersionKey);
     }
-    view_.show_storage_version(current_);
+    view_.show_storage_version(wanted);
   }
 
  private:
-  backend::Backend& backend_;
+  std::string stored_version() const {
+    backend::ReadView stored = machine_.backend().view();
+    return stored.get(backend::Bucket::meta, backend::kStorageVersionKey).value_or("");
+  }
+
+  apply::StateMachine& machine_;
   MemberView& view_;
-  std::string current_;
 };
 
 }  // namespace holdfast::server

@@ -124,6 +124,9 @@ class V3Server {
                MessageDone<etcdserverpb::HashKVResponse> done);
   void defragment(const CallContext& context, MemberOperations::Done done);
   enum class Consistency : uint8_t { local, linearizable };
+  // The backend as a bbolt file, in pieces (MNT-08).
+  void snapshot(const CallContext& context,
+                UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done);
   void member_list(const CallContext& context, Consistency consistency,
                    MessageDone<etcdserverpb::MemberListResponse> done);
 

@@ -8,6 +8,7 @@
 #include "mvcc/store.h"
 #include "rpc.pb.h"
 #include "server/response_header.h"
+#include "server/snapshot_pieces.h"
 #include "server/v3_server_parts.h"
 
 namespace holdfast::server {
@@ -113,6 +114,23 @@ void V3Server::defragment(const CallContext& context, MemberOperations::Done don
         else
           parts_.log.warn("failed to defragment", {{"error", message(status)}});
         done(std::move(status));
+      });
+}
+
+void V3Server::snapshot(
+    const CallContext& context,
+    UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done) {
+  if (absl::Status status = parts_.access.require_admin(context.auth); !status.ok())
+    return done(std::move(status));
+  parts_.operations.open_snapshot(
+      *context.reply_on,
+      [this, done = std::move(done)](
+          absl::StatusOr<std::unique_ptr<SnapshotPieces>> pieces) mutable {
+        if (pieces.ok())
+          parts_.log.info("sending database snapshot to client",
+                          {{"total-bytes", (*pieces)->bytes()},
+                           {"storage-version", (*pieces)->storage_version()}});
+        done(std::move(pieces));
       });
 }
 

@@ -99,3 +99,11 @@ class Server:
 
 def have(*programs):
     return all(shutil.which(p) for p in programs)
+
+
+def version_of(binary):
+    """(3, 4, 23); nothing if it isn't there."""
+    if not os.path.exists(binary):
+        return ()
+    line = subprocess.run([binary, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+    return tuple(int(part) for part in line.split()[-1].split("."))

@@ -1,6 +1,7 @@
 #include "membership/v2_store.h"
 
 #include "base/wire.h"
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 
 namespace holdfast::membership {
@@ -97,6 +98,20 @@ TEST(AttributesJsonTest, GoesBothWays) {
   EXPECT_EQ(to_json(attributes), "{\"name\":\"n\\\"\",\"clientURLs\":[\"http://c\",\"http://d\"]}");
   EXPECT_EQ(parse_attributes(to_json(attributes)), attributes);
   EXPECT_EQ(to_json(Attributes{}), "{}");
+}
+
+TEST(V2Store, UserData) {
+  const auto with = [](std::string_view children) {
+    return fmt::format(R"({{"Root":{{"Path":"/","Value":"","Children":{}}},"CurrentIndex":3}})", children);
+  };
+  EXPECT_FALSE(holds_v2_user_data(with(
+      R"({"0":{"Path":"/0","Children":{"version":{"Value":"3.4.0","Children":null}}},"1":{"Path":"/1","Children":{}}})")));
+  EXPECT_TRUE(holds_v2_user_data(with(R"({"1":{"Path":"/1","Children":{"key":{"Value":"v","Children":null}}}})")));
+  EXPECT_FALSE(holds_v2_user_data(
+      with(R"({"2":{"Children":{"enabled":{"Value":"false","Children":null},"users":{"Children":{}}}}})")));
+  EXPECT_TRUE(holds_v2_user_data(with(R"({"2":{"Children":{"users":{"Children":{"root":{}}}}}})")));
+  EXPECT_FALSE(holds_v2_user_data(""));
+  EXPECT_FALSE(holds_v2_user_data("{\"Root\":["));
 }
 
 }  // namespace

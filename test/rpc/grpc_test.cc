@@ -1,5 +1,6 @@
 // The gRPC services over a real socket, asked by grpc++.
 #include <gmock/gmock.h>
+#include <openssl/sha.h>
 
 #include "base/wire.h"
 #include "health.pb.h"
@@ -329,6 +330,34 @@ TEST_F(GrpcTest, RangeStreamOverTheWire) {  // RS-01, back-pressure
                                             ::grpc::InsecureChannelCredentials(), arguments);
   ASSERT_TRUE(rpc.call(kRange, range, &whole, &big).ok());
   EXPECT_EQ(merged.SerializeAsString(), whole.SerializeAsString());
+}
+
+TEST_F(GrpcTest, SnapshotOverTheWire) {  // MNT-08, TRP-37
+  rpc.w.member.learner = true;  // served all the same
+  for (const size_t bytes : {32 * 1024 * 40, 32 * 1024 * 8 + 1, 1}) {
+    std::string all;
+    while (all.size() < bytes) all += fmt::format("byte {} ", all.size());
+    all.resize(bytes);
+    rpc.w.member.snapshot_bytes = all;
+    ::grpc::ClientContext context;
+    auto stream = rpc.read<pb::SnapshotResponse>("/etcdserverpb.Maintenance/Snapshot",
+                                                 pb::SnapshotRequest(), &context);
+    pb::SnapshotResponse response;
+    std::string received, last;
+    while (stream->Read(&response)) {
+      EXPECT_FALSE(response.has_header());
+      EXPECT_EQ(response.version(), "3.7.0");
+      EXPECT_LE(response.blob().size(), 32u * 1024);
+      received += std::exchange(last, response.blob());
+      EXPECT_EQ(response.remaining_bytes(),
+                received.size() == bytes ? 0 : bytes - received.size() - last.size());
+    }
+    ASSERT_TRUE(stream->Finish().ok());
+    EXPECT_EQ(received, all);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    SHA256(reinterpret_cast<const unsigned char*>(all.data()), all.size(), digest);
+    EXPECT_EQ(last, std::string(reinterpret_cast<const char*>(digest), sizeof digest));
+  }
 }
 
 TEST_F(GrpcTest, RangeStreamRefusals) {  // RS-02

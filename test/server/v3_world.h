@@ -17,6 +17,7 @@
 #include "mvcc/store.h"
 #include "mvcc/watch_feed.h"
 #include "rpc.pb.h"
+#include "server/snapshot_pieces.h"
 #include "server/v3_server.h"
 #include "test/backend/test_world.h"
 
@@ -138,6 +139,25 @@ class FakeMember : public MemberInfo, public MemberOperations {
     ++commits;
     reply_on.post([done = std::move(done)]() mutable { done(absl::OkStatus()); });
   }
+  void open_snapshot(
+      env::Executor& reply_on,
+      UniqueFunction<void(absl::StatusOr<std::unique_ptr<SnapshotPieces>>)> done) override {
+    struct Body : SnapshotBody {
+      explicit Body(std::string all) : bytes(std::move(all)) {}
+      absl::StatusOr<size_t> read(std::span<char> buffer) override {
+        const size_t n = bytes.copy(buffer.data(), buffer.size(), at);
+        at += n;
+        return n;
+      }
+      const std::string bytes;
+      size_t at = 0;
+    };
+    reply_on.post([this, &reply_on, done = std::move(done)]() mutable {
+      done(std::make_unique<SnapshotPieces>(snapshot_bytes.size(),
+                                            std::make_unique<Body>(snapshot_bytes), storage,
+                                            reply_on));
+    });
+  }
   void hash(env::Executor& reply_on,
             UniqueFunction<void(absl::StatusOr<BackendHash>)> done) override {
     reply_on.post([done = std::move(done)]() mutable { done(BackendHash{42, Revision(5)}); });
@@ -153,6 +173,7 @@ class FakeMember : public MemberInfo, public MemberOperations {
   std::atomic<bool> learner{false};
   std::atomic<int64_t> size{8192};
   std::string storage = "3.7.0";
+  std::string snapshot_bytes = std::string(100'000, 's');
   std::shared_ptr<membership::Cluster> cluster_now = std::make_shared<membership::Cluster>();
   std::shared_ptr<mvcc::Store> store_now;
   std::shared_ptr<mvcc::WatchFeed> feed;

@@ -1,0 +1,87 @@
+#include "server/snapshot_import.h"
+
+#include "backend/bbolt_import.h"
+#include "base/errors.h"
+#include "base/wire.h"
+#include "membership/cluster.h"
+#include "wal/snap_file.h"
+
+namespace holdfast::server {
+
+namespace {
+
+using backend::Bucket;
+
+uint64_t load_number(std::string_view bytes) {
+  return bytes.size() == sizeof(uint64_t) ? wire::read_be64(bytes.data()) : 0;
+}
+
+std::string number(uint64_t value) {
+  std::string bytes;
+  wire::append_be64(bytes, value);
+  return bytes;
+}
+
+uint64_t meta_number(backend::Engine& engine, std::string_view key) {
+  auto reader = engine.make_reader();
+  reader->begin();
+  std::string_view value;
+  const uint64_t found = reader->get(Bucket::meta, key, value) ? load_number(value) : 0;
+  reader->end();
+  return found;
+}
+
+absl::Status complete(const raft::SnapshotMetadata& snapshot, backend::Engine& successor) {
+  const Index index(meta_number(successor, backend::kConsistentIndexKey));
+  const bool has_term = meta_number(successor, backend::kTermKey) != 0;
+  if (index > snapshot.index || (index == snapshot.index && has_term)) return absl::OkStatus();
+  return successor.commit([&](backend::Engine::Writer& writer) {
+    if (snapshot.index != Index(0))
+      writer.put(Bucket::meta, backend::kConsistentIndexKey, number(snapshot.index.value));
+    if (snapshot.term != Term(0))
+      writer.put(Bucket::meta, backend::kTermKey, number(snapshot.term.value));
+  });
+}
+
+}  // namespace
+
+Index consistent_index_of(backend::Engine& engine) {
+  return Index(meta_number(engine, backend::kConsistentIndexKey));
+}
+
+absl::Status import_snapshot(env::FileSystem& files, const std::string& path,
+                             const raft::SnapshotMetadata& snapshot, backend::Engine& successor,
+                             absl::FunctionRef<bool()> cancelled) {
+  auto file = files.open(path, env::OpenMode::read);
+  if (!file.ok()) return file.status();
+  auto opened = backend::BboltFile::open(*std::move(file), path);
+  if (!opened.ok()) return opened.status();
+  if (absl::Status s = backend::import_bbolt(**opened, successor, cancelled); !s.ok()) return s;
+  if (absl::Status s = complete(snapshot, successor); !s.ok()) return s;
+  return successor.sync();
+}
+
+absl::StatusOr<std::unique_ptr<backend::Engine>> recover_snapshot_backend(
+    env::FileSystem& files, const std::string& snap_dir, const raft::SnapshotMetadata& snapshot,
+    std::unique_ptr<backend::Engine> engine, Logger& log) {
+  const Index consistent = consistent_index_of(*engine);
+  if (consistent >= snapshot.index) return engine;
+  const std::string path = snap_dir + "/" + wal::database_file_name(snapshot.index);
+  auto present = files.exists(path);
+  if (!present.ok()) return present.status();
+  if (!*present) return engine;
+  log.info("recovering the backend from a received snapshot",
+           {{"path", path}, {"snapshot-index", snapshot.index}, {"consistent-index", consistent}});
+  auto successor = engine->make_successor();
+  if (!successor.ok()) return successor.status();
+  if (absl::Status s = import_snapshot(files, path, snapshot, **successor, [] { return false; });
+      !s.ok())
+    return s;
+  if (absl::Status s = (*successor)->take_place_of(*engine); !s.ok()) return s;
+  if (absl::Status s = files.remove(path); !s.ok())
+    log.warn("failed to remove a snapshot that was taken over",
+             {{"path", path}, {"error", message(s)}});
+  return *std::move(successor);
+}
+
+}  // namespace holdfast::server
