@@ -18,6 +18,7 @@ def load(name):
 
 
 bench = load("bench")
+count_instructions = load("count-instructions")
 
 H2LOAD = """
 finished in 2.35s, 42553.19 req/s, 2.17MB/s
@@ -50,6 +51,13 @@ class Parsing(unittest.TestCase):
         body = bench.put_body()
         self.assertEqual(body[:5], b"\0" + (len(body) - 5).to_bytes(4, "big"))
         self.assertEqual(bench.range_body(True)[-2:], b"\x38\x01")
+
+
+class Callgrind(unittest.TestCase):
+    def test_self_costs(self):
+        text = ("fl=(1) a.cc\nfn=(1) outer\n5 10\n+2 7\ncfn=(2) inner\ncalls=3 1\n* 900\n- 1\n"
+                "fn=(2)\n9 300\n\ntotals: 318\n")
+        self.assertEqual(count_instructions.self_costs(text), {"outer": 18, "inner": 300})
 
 
 class Table(unittest.TestCase):
