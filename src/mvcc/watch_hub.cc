@@ -1,6 +1,7 @@
 #include "mvcc/watch_hub.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "base/wire.h"
 #include "mvcc/watch_stream.h"
 
@@ -267,7 +268,7 @@ void WatchHub::tick(Stream& stream) {
 }
 
 void WatchHub::send_progress(Stream& stream, int64_t id) {
-  std::string response = header(position_);
+  std::string response = header(position_ + (mutant("mvcc.watch_progress_before_events") ? 1 : 0));
   wire::Writer(response).put_nonzero_int64(watch_field::kWatchId, id);
   stream.sink.send(std::move(response), {});
 }
@@ -287,7 +288,7 @@ void WatchHub::answer_progress() {
   if (progress_wanted_.empty()) return;
   std::erase_if(progress_wanted_, [&](uint32_t index) {
     Stream& stream = *streams_[index];
-    if (stream.progress_at > position_.value) return false;
+    if (stream.progress_at > position_.value && !mutant("mvcc.watch_progress_before_events")) return false;
     stream.progress_at = 0;
     if (stream.by_id.size() != stream.in_group[synced_] + stream.compacted || is_full(stream)) return true;
     bool any = false;

@@ -125,6 +125,11 @@ struct Member::Parts {
         operations(e.apply, e.background, view, backend_snapshots),
         snapshotter(wal_world(), c.snap_dir()) {}
 
+  // Hubs may hold the feed for longer than its store may live.
+  ~Parts() {
+    if (watch_feed) watch_feed->close();
+  }
+
   wal::World wal_world() const {
     return {world.files, world.clock, world.log, world.metrics, world.faults};
   }

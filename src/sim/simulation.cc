@@ -13,6 +13,7 @@
 #include "sim/nemesis.h"
 #include "sim/state_digests.h"
 #include "sim/trace_log.h"
+#include "sim/watch_clients.h"
 #include "sim/workload.h"
 
 namespace holdfast::sim {
@@ -25,6 +26,7 @@ using std::chrono::seconds;
 // By when a healed cluster must serve and agree: elections, clients' patience, disks that still hang, all several times.
 constexpr env::Duration kConvergeMax = seconds(120);
 // Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
+constexpr int kWatchClients = 3;
 constexpr size_t kExecutorQueueMax = 50'000;
 
 class Simulation {
@@ -66,6 +68,7 @@ class Simulation {
   int64_t last_change_ = 1;
   // After the machines, which hold callbacks into them until they die: destroyed last of the two by declaration order.
   std::unique_ptr<Workload> workload_;
+  std::unique_ptr<WatchClients> watchers_;
   std::unique_ptr<Nemesis> nemesis_;
   size_t probed_ = 0;
   bool probing_ = false;
@@ -92,6 +95,8 @@ Simulation::Simulation(const SimOptions& options)
   for (int i = 0; i < knobs_.members; ++i)
     machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
   workload_ = std::make_unique<Workload>(scheduler_, machines_, knobs_.clients);
+  // Of a seed of their own: what they do does not change what others draw.
+  watchers_ = std::make_unique<WatchClients>(scheduler_, machines_, kWatchClients, options.seed ^ 0x77617463);
   nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
 }
 
@@ -114,6 +119,7 @@ void Simulation::on_ended(Machine& machine, const std::string& message) {
 
 void Simulation::on_applied(Machine& machine) {
   if (!machine.serving()) return;
+  watchers_->learn(machine);
   const auto i = static_cast<size_t>(
       std::find_if(machines_.begin(), machines_.end(), [&](const auto& m) { return m.get() == &machine; }) -
       machines_.begin());
@@ -188,7 +194,7 @@ void Simulation::converge() {
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
     if (probed_ < machines_.size()) {
       if (!probing_) probe(probed_);
-    } else if (workload_->idle() && agree()) {
+    } else if (workload_->idle() && agree() && watchers_->complete()) {
       return;
     }
   }
@@ -203,8 +209,8 @@ void Simulation::converge() {
                          machine->id().value, info.leader().value, info.term().value, info.committed().value,
                          info.applied().value);
   }
-  violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}",
-                      kConvergeMax / seconds(1), probed_, machines_.size(), state));
+  violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}\n  {}",
+                      kConvergeMax / seconds(1), probed_, machines_.size(), state, watchers_->describe()));
 }
 
 void Simulation::judge() {
@@ -222,6 +228,7 @@ void Simulation::judge() {
     // No clock ran faster than twice the true time.
     for (const LeaseRecord& lease : workload_->leases()) require(check_lease(lease, {1'000'000, {}}), "leases");
   }
+  require(watchers_->check(), "watch");
   require(check_linearizable(workload_->history(), {}, changes_), "linearizability");
   for (auto& machine : machines_)
     if (machine->deepest_queue() > kExecutorQueueMax)
@@ -238,6 +245,7 @@ void Simulation::run_phases() {
     scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
   run_for(seconds(2));
   workload_->start();
+  watchers_->start();
   run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
   nemesis_->start();
   const env::Instant chaos_end = scheduler_.now() + knobs_.chaos;
@@ -248,6 +256,7 @@ void Simulation::run_phases() {
   nemesis_->heal();
   run_for(seconds(5));
   workload_->stop();
+  watchers_->settle();
   if (scheduler_.stopped() || scheduler_.now() >= end) return;
   converge();
   if (!scheduler_.stopped()) judge();
