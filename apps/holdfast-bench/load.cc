@@ -12,6 +12,7 @@
 #include "fmt/format.h"
 #include "net/grpc_client.h"
 #include "net/io_thread.h"
+#include "rpc.pb.h"
 
 namespace holdfast::bench {
 
@@ -76,20 +77,63 @@ class Worker {
       clients_.push_back(std::make_unique<net::GrpcClient>(thread_, client_options_));
     open_ = static_cast<size_t>(connections) * shared_.options.streams;
     // Stream by stream over all connections, so that each gets its first calls early.
+    const bool streaming = shared_.options.operation == Operation::lease_keep_alive;
     for (uint32_t stream = 0; stream < shared_.options.streams; ++stream)
-      for (auto& client : clients_) next(*client);
+      for (auto& client : clients_) streaming ? Stream::open(*this, *client) : next(*client);
   }
   void drop_clients() { clients_.clear(); }
   const Outcome& outcome() const { return outcome_; }
   env::Instant last_answer() const { return last_answer_; }
 
  private:
+  // A stream on which one request is under way at a time.
+  class Stream : public net::ClientCallEvents {
+   public:
+    explicit Stream(Worker& worker) : worker_(worker) {}
+    static void open(Worker& worker, net::GrpcClient& client) {
+      auto stream = std::make_unique<Stream>(worker);
+      Stream& opened = *stream;
+      net::CallOptions options = worker.call_options_;
+      options.timeout.reset();
+      opened.call_ = client.start(worker.path_, options, std::move(stream));
+      opened.next();
+    }
+    void on_message(std::string_view message) override {
+      etcdserverpb::LeaseKeepAliveResponse answer;
+      const bool alive = answer.ParseFromArray(message.data(), static_cast<int>(message.size())) && answer.ttl() > 0;
+      worker_.count(began_, alive ? absl::OkStatus() : absl::NotFoundError("no such lease"));
+      next();
+    }
+    void on_finished(const absl::Status& status) override {
+      if (std::exchange(ended_, true)) return;
+      worker_.count(began_, status.ok() ? absl::UnavailableError("the stream ended") : status);
+      worker_.end_one();
+    }
+
+   private:
+    void next() {
+      const std::optional<uint64_t> n = worker_.shared_.take();
+      if (!n) {
+        ended_ = true;
+        call_->half_close();
+        return worker_.end_one();
+      }
+      began_ = worker_.shared_.clock.now();
+      call_->write(worker_.requests_.make(*n));
+    }
+    Worker& worker_;
+    std::shared_ptr<net::ClientCall> call_;  // shared with the client until it is finished
+    env::Instant began_;
+    bool ended_ = false;
+  };
+
+  void end_one() {
+    if (--open_ == 0) thread_.post(std::move(done_));
+  }
+
   void next(net::GrpcClient& client) {
     const std::optional<uint64_t> n = shared_.take();
-    if (!n) {
-      if (--open_ == 0) thread_.post(std::move(done_));
-      return;
-    }
+    if (!n) return end_one();
     const env::Instant began = shared_.clock.now();
     client.unary(path_, requests_.make(*n), call_options_,
                  [this, &client, began](const absl::Status& status, std::string_view) {
@@ -98,11 +142,16 @@ class Worker {
   }
 
   void on_answer(net::GrpcClient& client, env::Instant began, const absl::Status& status) {
+    count(began, status);
+    if (status.ok()) return next(client);
+    thread_.post_after(kPauseAfterFailure, [this, &client] { next(client); });
+  }
+
+  void count(env::Instant began, const absl::Status& status) {
     if (!status.ok()) {
       ++outcome_.failures;
       if (!answered_ && outcome_.failures >= kHopelessFailures) shared_.hopeless = true;
       count_error(outcome_, text_of(status), 1);
-      thread_.post_after(kPauseAfterFailure, [this, &client] { next(client); });
       return;
     }
     answered_ = true;
@@ -112,7 +161,6 @@ class Worker {
       outcome_.latencies.add(now - began);
       last_answer_ = now;
     }
-    next(client);
   }
 
   Shared& shared_;

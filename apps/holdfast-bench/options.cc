@@ -24,7 +24,8 @@ constexpr uint64_t kKeySpaceMax = 10'000'000'000;
 constexpr std::pair<std::string_view, Operation> kOperations[] = {
     {"put", Operation::put},         {"range", Operation::range},
     {"txn-put", Operation::txn_put}, {"health", Operation::health},
-    {"status", Operation::status},   {"sync", Operation::sync},
+    {"status", Operation::status},   {"lease-grant", Operation::lease_grant},
+    {"lease-keep-alive", Operation::lease_keep_alive}, {"sync", Operation::sync},
     {"watch", Operation::watch},
 };
 
@@ -133,7 +134,9 @@ const std::vector<Flag>& flags() {
        store_number(&Options::key_bytes, kKeyBytesMin, kKeyBytesMax)},
       {"value-size", Kind::value, "BYTES", "length of a value (128)",
        store_number(&Options::value_bytes, 0, kValueBytesMax)},
-      {"sequential", Kind::toggle, "", "keys one after the other instead of at random",
+      {"ttl", Kind::value, "SECONDS", "lease-grant: how long the leases live (3600)",
+       store_number(&Options::ttl_seconds, 1, 9'000'000'000)},
+      {"sequential", Kind::toggle, "", "keys one after the other instead of at random;\n                                    lease-grant: ids from 1 instead of the server's choice",
        [](std::string_view, Options& o) {
          o.order = KeyOrder::sequential;
          return absl::OkStatus();
@@ -232,6 +235,8 @@ std::string usage() {
       "  health    ask for the health: a call that does nothing\n"
       "  status    ask for the member's status\n"
       "  watch     put keys that are watched, and count the events\n"
+      "  lease-grant       grant leases\n"
+      "  lease-keep-alive  keep leases 1 to --key-space alive, which were granted before\n"
       "  sync      no server: write --value-size bytes and fdatasync, one after the other\n\n";
   for (const Flag& flag : flags())
     text += fmt::format("  {:<34}{}\n", fmt::format("--{} {}", flag.name, flag.form), flag.help);

@@ -19,6 +19,8 @@ enum class Operation : uint8_t {
   health,   // grpc.health.v1.Health.Check: a call that does nothing
   status,   // Maintenance.Status
   watch,    // Watch.Watch, with puts of the watched keys
+  lease_grant,       // Lease.LeaseGrant
+  lease_keep_alive,  // Lease.LeaseKeepAlive, one request under way on each stream
   sync      // no server: write and fdatasync into a preallocated file, one after the other
 };
 
@@ -51,6 +53,7 @@ struct Options {
   uint64_t key_space = 10'000;
   uint32_t key_bytes = 32;
   uint32_t value_bytes = 128;
+  int64_t ttl_seconds = 3600;  // of granted leases
   KeyOrder order = KeyOrder::random;
   uint64_t seed = 1;
   Consistency consistency = Consistency::linearizable;

@@ -25,6 +25,8 @@ std::string_view method_of(Operation operation) {
     case Operation::health: return "/grpc.health.v1.Health/Check";
     case Operation::status: return "/etcdserverpb.Maintenance/Status";
     case Operation::watch: return "/etcdserverpb.Watch/Watch";
+    case Operation::lease_grant: return "/etcdserverpb.Lease/LeaseGrant";
+    case Operation::lease_keep_alive: return "/etcdserverpb.Lease/LeaseKeepAlive";
     case Operation::sync: break;
   }
   CHECK(false, "no method");
@@ -65,6 +67,17 @@ std::string Requests::make(uint64_t n) {
       range.set_key(key(which));
       range.set_serializable(options_.consistency == Consistency::serializable);
       return range.SerializeAsString();
+    }
+    case Operation::lease_grant: {
+      etcdserverpb::LeaseGrantRequest grant;
+      grant.set_ttl(options_.ttl_seconds);
+      if (options_.order == KeyOrder::sequential) grant.set_id(static_cast<int64_t>(n) + 1);
+      return grant.SerializeAsString();
+    }
+    case Operation::lease_keep_alive: {
+      etcdserverpb::LeaseKeepAliveRequest keep;
+      keep.set_id(static_cast<int64_t>(which) + 1);
+      return keep.SerializeAsString();
     }
     case Operation::health:
     case Operation::status:

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/lease_simulation.h"
 #include "sim/simulation.h"
 
 namespace {
@@ -19,7 +20,7 @@ using holdfast::sim::SimOptions;
 using holdfast::sim::SimReport;
 
 constexpr const char* kUsage =
-    R"(usage: holdfast-sim (--seed=N | --seeds=A..B) [--members=N] [--hours=H] [--until=T] [--jobs=N] [--trace]
+    R"(usage: holdfast-sim (--seed=N | --seeds=A..B) [--members=N] [--hours=H] [--until=T] [--jobs=N] [--leases] [--trace]
 
   --seed=N       one run
   --seeds=A..B   all from A to B
@@ -27,6 +28,7 @@ constexpr const char* kUsage =
   --hours=H      virtual hours with faults, fractions too; otherwise the seed says
   --until=T      stop at virtual second T without judging, to look at a beginning with --trace
   --jobs=N       processes at once (1)
+  --leases       clients with leases instead of keys: none may end early
   --trace        what happens, on stderr
 
 Prints a line a run. Exits 1 if something was violated.
@@ -38,6 +40,7 @@ struct Flags {
   uint64_t last = 0;
   bool has_seeds = false;
   unsigned jobs = 1;
+  bool leases = false;
   std::string repeated;  // flags that a repetition needs
 };
 
@@ -83,6 +86,10 @@ std::optional<Flags> parse_flags(int argc, char** argv) {
       flags.options.until = holdfast::env::Duration(static_cast<int64_t>(number * 1e9));
     }
     if (name == "--jobs") good = parse(value, flags.jobs) && flags.jobs >= 1;
+    if (arg == "--leases") {
+      good = flags.leases = true;
+      flags.repeated += " --leases";
+    }
     if (arg == "--trace") good = flags.options.trace = true;
     if (!good) return std::nullopt;
   }
@@ -106,7 +113,8 @@ bool run(const Flags& flags, uint64_t seed) {
   seed_under_way = seed;
   SimOptions options = flags.options;
   options.seed = seed;
-  const SimReport report = holdfast::sim::simulate(options);
+  const SimReport report =
+      flags.leases ? holdfast::sim::simulate_leases(options) : holdfast::sim::simulate(options);
   std::string text = describe(report) + "\n";
   if (!report.violation.empty()) {
     text += "VIOLATION: " + report.violation + "\nrepeat: holdfast-sim --seed=" + std::to_string(seed) +

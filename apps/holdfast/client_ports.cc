@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "apps/holdfast/member_settings.h"
 #include "apps/holdfast/tls_settings.h"
 #include "base/errors.h"
 #include "fmt/format.h"
@@ -60,6 +61,8 @@ absl::Status add(const config::Config& config, const config::TlsFiles& tls, cons
   if (port == nullptr) {
     auto opened = port_of(config, url);
     if (!opened.ok()) return opened.status();
+    opened->options.http.max_body_bytes =
+        std::max(opened->options.http.max_body_bytes, json_bytes_max(config));
     port = &ports.emplace_back(*std::move(opened));
   }
   return add_url(config, tls, url, *port);

@@ -24,15 +24,15 @@ constexpr std::array<FeatureSpec, kFeatureCount> kFeatures = {{
     {Feature::compact_hash_check, "CompactHashCheck", FeatureStage::alpha, false,
      FeatureSupport::default_only},
     {Feature::lease_checkpoint, "LeaseCheckpoint", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     {Feature::lease_checkpoint_persist, "LeaseCheckpointPersist", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     {Feature::set_member_local_addr, "SetMemberLocalAddr", FeatureStage::alpha, false,
      FeatureSupport::default_only},
     {Feature::fast_lease_keep_alive, "FastLeaseKeepAlive", FeatureStage::beta, true,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     {Feature::priority_request, "PriorityRequest", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
 }};
 
 std::string_view trim(std::string_view text) {

@@ -71,6 +71,10 @@ absl::StatusOr<server::MemberConfig> member_settings(const config::Config& confi
   member.max_txn_ops = static_cast<int>(config.max_txn_ops);
   member.warning_apply_duration = config.warning_apply_duration;
   member.priority_requests = config.feature_gates.enabled(config::Feature::priority_request);
+  member.lease_checkpoints = config.feature_gates.enabled(config::Feature::lease_checkpoint);
+  member.lease_checkpoint_persist =
+      config.feature_gates.enabled(config::Feature::lease_checkpoint_persist);
+  member.fast_lease_keep_alive = config.feature_gates.enabled(config::Feature::fast_lease_keep_alive);
   return member;
 }
 
@@ -84,6 +88,10 @@ net::GrpcOptions grpc_settings(const config::Config& config) {
     options.keepalive.ping_timeout = config.grpc_keepalive_timeout;
   }
   return options;
+}
+
+size_t json_bytes_max(const config::Config& config) {
+  return (config.max_request_bytes + kGrpcOverheadBytes) / 3 * 4 + kGrpcOverheadBytes;
 }
 
 absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config, const config::Url& url,

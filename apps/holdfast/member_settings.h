@@ -17,5 +17,7 @@ peer::TransportSettings transport_settings(const config::Config& config, const s
                                            const config::TlsFiles& tls);
 absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config, const config::Url& url,
                                                             const config::TlsFiles& tls);
+// The largest message as JSON: base64 makes three bytes four.
+size_t json_bytes_max(const config::Config& config);
 
 }  // namespace holdfast::app

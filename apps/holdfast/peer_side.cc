@@ -5,6 +5,7 @@
 
 #include "apps/holdfast/member_settings.h"
 #include "membership/cluster.h"
+#include "peer/lease_endpoints.h"
 
 namespace holdfast::app {
 
@@ -44,7 +45,8 @@ PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& mem
       settings_(transport_settings(config, member, tls_)),
       remote_(io_.at(0), settings_),
       transport_({io_.at(0), transfers_, world.files, world.metrics, world.log}, settings_),
-      endpoints_(transport_, world.log) {}
+      endpoints_(transport_, world.log),
+      lease_forwarder_(io_.at(0), settings_) {}
 
 PeerSide::~PeerSide() = default;
 
@@ -64,6 +66,7 @@ absl::Status PeerSide::serve(server::Member& member, Task removed) {
   bridge_ = std::make_unique<Bridge>(member, std::move(removed));
   const server::MemberInfo& info = member.info();
   transport_.start({info.member_id(), info.cluster_id(), member_config_.advertise_peer_urls}, *bridge_);
+  peer::add_lease_endpoints(endpoints_, member.leases());
   endpoints_.use({info, member.operations(), member.door()});
   for (size_t i = 0; i < listeners_.size(); ++i) {
     if (absl::Status s = listeners_[i]->start(); !s.ok()) return s;
@@ -74,7 +77,10 @@ absl::Status PeerSide::serve(server::Member& member, Task removed) {
 
 void PeerSide::stop() {
   std::promise<void> stopped;
-  transport_.stop([&stopped] { stopped.set_value(); });
+  transport_.stop([this, &stopped] {
+    lease_forwarder_.stop();
+    stopped.set_value();
+  });
   stopped.get_future().wait();
   listeners_.clear();
   io_.stop();

@@ -13,6 +13,7 @@
 #include "net/io_thread.h"
 #include "net/listener.h"
 #include "os/thread_executor.h"
+#include "peer/lease_forwarder.h"
 #include "peer/peer_endpoints.h"
 #include "peer/remote_calls.h"
 #include "peer/transport.h"
@@ -37,6 +38,7 @@ class PeerSide {
   absl::Status bind();
   server::Peers& peers() { return transport_; }
   server::RemoteCluster& remote() { return remote_; }  // from bind() on
+  server::LeaderLessor& leader_lessor() { return lease_forwarder_; }
   // Before serve().
   peer::PeerEndpoints& endpoints() { return endpoints_; }
   // Before Member::start(). `removed`: the others say that this member is no longer one.
@@ -58,6 +60,7 @@ class PeerSide {
   peer::RemoteCalls remote_;
   peer::Transport transport_;
   peer::PeerEndpoints endpoints_;
+  peer::LeaseForwarder lease_forwarder_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };
 

@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "os/process_metrics.h"
 #include "os/systemd_notify.h"
+#include "rpc/gateway.h"
 #include "rpc/grpc_services.h"
 #include "rpc/http_endpoints.h"
 #include "rpc/watch_service.h"
@@ -84,6 +85,7 @@ struct RunningServer::Wiring {
   std::unique_ptr<rpc::GrpcServices> services;
   std::unique_ptr<rpc::WatchService> watch;
   std::unique_ptr<net::GrpcServer> grpc;
+  std::unique_ptr<rpc::Gateway> gateway;
   std::unique_ptr<rpc::HttpEndpoints> http;
   std::unique_ptr<rpc::HttpEndpoints> metrics_http;
   std::vector<std::unique_ptr<net::Listener>> listeners;
@@ -146,7 +148,7 @@ absl::Status RunningServer::open_member() {
                .sync = w.settings.unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
               w.files, process_, log_);
         },
-        {w.peers->peers(), &w.peers->remote()});
+        {w.peers->peers(), &w.peers->remote(), &w.peers->leader_lessor()});
     status = member.status();
     if (member.ok()) w.member = *std::move(member);
     done();
@@ -170,7 +172,7 @@ absl::Status RunningServer::open_metrics_ports() {
   Wiring& w = *wiring_;
   w.metrics_http = std::make_unique<rpc::HttpEndpoints>(
       rpc::HttpEndpoints::Parts{
-          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
+          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, nullptr},
       rpc::HttpEndpoints::Options{.port = rpc::HttpEndpoints::Port::metrics});
   auto ports = metrics_ports(config_, w.client_tls);
   if (!ports.ok()) return ports.status();
@@ -196,7 +198,8 @@ absl::Status RunningServer::open_client_ports() {
           ? rpc::HealthDuringDefragment::not_serving
           : rpc::HealthDuringDefragment::serving;
   w.services = std::make_unique<rpc::GrpcServices>(
-      rpc::GrpcServices::Parts{w.member->v3(), w.background, w.metrics, log_}, std::move(options));
+      rpc::GrpcServices::Parts{w.member->v3(), w.member->leases(), w.background, w.metrics,
+                               log_}, std::move(options));
   w.grpc = std::make_unique<net::GrpcServer>(grpc_settings(config_), &w.services->observer());
   w.watch = std::make_unique<rpc::WatchService>(
       w.services->rpc(), w.member->watch_feed(), w.metrics, log_,
@@ -207,9 +210,13 @@ absl::Status RunningServer::open_client_ports() {
   rpc::HttpEndpoints::Options http;
   http.host_whitelist = {config_.host_whitelist.begin(), config_.host_whitelist.end()};
   http.cors_origins = {config_.cors.begin(), config_.cors.end()};
+  if (config_.enable_grpc_gateway)
+    w.gateway = std::make_unique<rpc::Gateway>(
+        *w.grpc, log_, rpc::Gateway::Options{.max_json_bytes = json_bytes_max(config_)});
   w.http = std::make_unique<rpc::HttpEndpoints>(
       rpc::HttpEndpoints::Parts{
-          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {}, {}},
+          w.member->v3(), w.metrics, log_, [&w] { return w.metrics.render(); }, {},
+          w.gateway.get()},
       std::move(http));
 
   auto ports = client_ports(config_, w.client_tls, log_);
@@ -283,8 +290,9 @@ void RunningServer::stop() {
   w.watch.reset();
   w.services.reset();
   for (os::ThreadExecutor* executor : {&w.background, &w.raft, &w.backend, &w.apply}) executor->stop();
-  w.grpc.reset();
   w.http.reset();
+  w.gateway.reset();
+  w.grpc.reset();
   w.metrics_http.reset();
   w.member.reset();
 }

@@ -3,9 +3,13 @@
 // lease/lessor.h).
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <utility>
+#include <vector>
 
+#include "base/task.h"
+#include "env/executor.h"
 #include "env/metrics.h"
 #include "lease/lessor.h"
 #include "mvcc/lease_attacher.h"
@@ -33,7 +37,20 @@ class GuardedLessor : public mvcc::LeaseAttacher {
   lease::Lessor::Renewal renew(LeaseId id, env::Instant now);
   lease::Lessor::Renewal renew_after_checkpoint(LeaseId id, env::Instant now);
 
+  // Any thread: what became of a lease that is expired (LEA-08). `done` runs once, on `reply_on`, never inside the call,
+  // when the lease is revoked (at once if it is gone) or this lessor is no longer, or not, primary. Waiters are
+  // keep-alives, one a stream at most.
+  enum class Fate : uint8_t { revoked, not_primary };
+  void wait_for_revocation(LeaseId id, env::Executor& reply_on, UniqueFunction<void(Fate)> done);
+
+  // Any thread. Sorted without holding up those who change leases.
+  std::vector<LeaseId> list() const;
+
   // --- apply owner ---
+
+  void promote(env::Duration extend, env::Instant now);
+  // Also at the member's end, so that nobody goes on waiting.
+  void demote();
 
   absl::StatusOr<lease::LeaseRecord> grant(LeaseId id, int64_t ttl, env::Instant now);
   bool revoke(LeaseId id);
@@ -44,12 +61,19 @@ class GuardedLessor : public mvcc::LeaseAttacher {
   LeaseId lease_of(std::string_view key) const override { return lessor_.lease_of(key); }
 
  private:
+  struct Waiter {
+    env::Executor* reply_on;
+    UniqueFunction<void(Fate)> done;
+  };
+  static void answer(std::vector<Waiter> waiters, Fate fate);
+
   env::Counter& granted_;
   env::Counter& revoked_;
   env::Counter& renewed_;
   env::Histogram& ttls_;
-  mutable std::mutex mutex_;  // guards lessor_, but for the apply owner's reads
+  mutable std::mutex mutex_;  // guards what follows, but for the apply owner's reads of lessor_
   lease::Lessor lessor_;
+  std::map<LeaseId, std::vector<Waiter>> waiters_;  // of expired leases
 };
 
 }  // namespace holdfast::apply

@@ -153,15 +153,19 @@ size_t Lessor::key_count(LeaseId id) const {
   return lease == nullptr ? 0 : lease->item_count;
 }
 
-std::vector<LeaseId> Lessor::list() const {
-  std::vector<std::pair<env::Instant, LeaseId>> order;
-  order.reserve(leases_.size());
+Lessor::Expiries Lessor::expiries() const {
+  Expiries all;
+  all.reserve(leases_.size());
   for (const auto& [id, lease] : leases_)
-    order.emplace_back(primary_ ? lease->expiry : kForever, LeaseId(id));
-  std::sort(order.begin(), order.end());
+    all.emplace_back(primary_ ? lease->expiry : kForever, LeaseId(id));
+  return all;
+}
+
+std::vector<LeaseId> Lessor::list_of(Expiries expiries) {
+  std::sort(expiries.begin(), expiries.end());
   std::vector<LeaseId> ids;
-  ids.reserve(order.size());
-  for (const auto& [expiry, id] : order) ids.push_back(id);
+  ids.reserve(expiries.size());
+  for (const auto& [expiry, id] : expiries) ids.push_back(id);
   return ids;
 }
 

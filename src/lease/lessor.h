@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -128,8 +129,11 @@ class Lessor {
   // Sorted; empty if there is no such lease.
   std::vector<std::string> keys_of(LeaseId id) const;
   size_t key_count(LeaseId id) const;
-  // LEA-12: by expiry, then by id.
-  std::vector<LeaseId> list() const;
+  // LEA-12: by expiry, then by id: what list_of() makes of expiries(), which alone needs the lessor.
+  using Expiries = std::vector<std::pair<env::Instant, LeaseId>>;
+  Expiries expiries() const;
+  static std::vector<LeaseId> list_of(Expiries expiries);
+  std::vector<LeaseId> list() const { return list_of(expiries()); }
 
   // Counts and order of the inner structures agree. For tests.
   bool is_consistent() const;

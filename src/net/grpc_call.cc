@@ -5,7 +5,6 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "net/call_pool.h"
-#include "net/grpc_stream.h"
 
 namespace holdfast::net {
 namespace {

@@ -38,7 +38,23 @@ struct MethodInfo {
   size_t index;  // 0, 1, ... in order of registration: for an observer's arrays
 };
 
-class GrpcStream;  // the connection's side of a call
+class GrpcStream;
+class LocalCall;
+struct OutMessage;
+
+// What carries a call: an HTTP/2 stream (GrpcStream), or this process itself (LocalCall). Called by the call's methods.
+class CallCarrier {
+ public:
+  virtual void finish_unary(OutMessage message) = 0;
+  virtual void finish_call(const absl::Status& status) = 0;
+  virtual void write_message(OutMessage message) = 0;
+  virtual void send_headers() = 0;
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+
+ protected:
+  ~CallCarrier() = default;
+};
 
 // A header field inside a text that holds many.
 struct FieldPosition {
@@ -125,6 +141,7 @@ class Call {
 
  protected:
   friend class GrpcStream;
+  friend class LocalCall;
   template <class T>
   friend class Ref;
   struct ExtraField {
@@ -157,7 +174,7 @@ class Call {
   HeaderFields fields_;
   std::vector<ExtraField> headers_;
   std::vector<ExtraField> trailers_;
-  GrpcStream* stream_ = nullptr;  // null once the connection let go of the call
+  CallCarrier* stream_ = nullptr;  // null once the carrier let go of the call
 };
 
 // A message on its way out: `head` followed by `tail`, together one protobuf message. `tail` is for bytes that many
@@ -180,6 +197,7 @@ class UnaryCall final : public Call {
 
  private:
   friend class GrpcStream;
+  friend class LocalCall;
   template <class T>
   friend class CallPool;
   void last_reference_gone() override;
@@ -228,6 +246,7 @@ class StreamCall final : public Call {
 
  private:
   friend class GrpcStream;
+  friend class LocalCall;
   template <class T>
   friend class CallPool;
   void last_reference_gone() override;

@@ -391,7 +391,7 @@ void GrpcStream::pause() { paused_ = true; }
 void GrpcStream::resume() {
   if (!std::exchange(paused_, false)) return;
   session_.thread().post([call = stream_call_] {
-    if (call->stream_) call->stream_->deliver_waiting();
+    if (GrpcStream* stream = of(call)) stream->deliver_waiting();
   });
 }
 
@@ -686,7 +686,8 @@ void GrpcStream::write_frame(const uint8_t* frame_header, size_t size, std::stri
     above_low_water_ = false;
     // Posted: the session may write or finish, and nghttp2 is in the middle of sending.
     session_.thread().post([call = stream_call_] {
-      if (call->stream_ && call->stream_->stream_session_) call->stream_->stream_session_->on_drained();
+      GrpcStream* stream = of(call);
+      if (stream && stream->stream_session_) stream->stream_session_->on_drained();
     });
   }
 }

@@ -21,7 +21,7 @@ namespace holdfast::net {
 class Http2Session;
 class Http2HttpStream;
 
-class GrpcStream {
+class GrpcStream final : public CallCarrier {
  public:
   explicit GrpcStream(Http2Session& session);
   ~GrpcStream();
@@ -40,12 +40,12 @@ class GrpcStream {
   void write_frame(const uint8_t* frame_header, size_t size, std::string& out);
 
   // From the calls.
-  void finish_unary(OutMessage message);
-  void finish_call(const absl::Status& status);
-  void write_message(OutMessage message);
-  void send_headers();
-  void pause();
-  void resume();
+  void finish_unary(OutMessage message) override;
+  void finish_call(const absl::Status& status) override;
+  void write_message(OutMessage message) override;
+  void send_headers() override;
+  void pause() override;
+  void resume() override;
 
   // Gives back the memory of a message that will not be completed; after give_up().
   void drop_input();
@@ -91,6 +91,10 @@ class GrpcStream {
   void drop_outbox();
   void resume_output();
   void account();
+  // Of a task that comes later: the stream that carries this call still, if one does.
+  static GrpcStream* of(const StreamCallRef& call) {
+    return static_cast<GrpcStream*>(call->stream_);
+  }
   Call* call() { return unary_ ? static_cast<Call*>(unary_) : stream_call_.get(); }
 
   Http2Session& session_;

@@ -41,6 +41,13 @@ void HttpExchange::start(int status, HttpFields fields) {
   stream_->start(status, std::move(fields));
 }
 
+bool HttpExchange::upgrade(HttpFields fields, std::unique_ptr<HttpBodySink> tunnel) {
+  if (!stream_ || progress_ != Progress::none) return false;
+  if (!stream_->upgrade(std::move(fields), std::move(tunnel))) return false;
+  progress_ = Progress::started;
+  return true;
+}
+
 void HttpExchange::write(std::string piece) {
   if (stream_ && progress_ == Progress::started && !piece.empty()) stream_->write(std::move(piece));
 }

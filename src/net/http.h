@@ -42,6 +42,7 @@ struct HttpRequest {
   }
 };
 
+class HttpBodySink;
 class HttpStream;  // the connection's side
 
 // One request and its answer. Threads and lifetime as for net::Call: methods on the I/O thread (exchange->executor());
@@ -65,6 +66,10 @@ class HttpExchange {
   void start(int status, HttpFields fields);
   void write(std::string piece);
   void end();
+  // Answers 101: from now on the connection belongs to another protocol (`fields` say which). What the client sends goes
+  // to `tunnel`, what is written with write() goes out as it is; end() closes when it is sent. on_end() and on_abort()
+  // are not called: the client's leaving is on_cancel()'s. False, and nothing has happened, on HTTP/2.
+  bool upgrade(HttpFields fields, std::unique_ptr<HttpBodySink> tunnel);
   // Bytes written and not yet sent; on_drained runs each time they fall to 64 KiB after having been above.
   size_t outbox_bytes() const { return outbox_bytes_; }
   void on_drained(Task hook) { drained_hook_ = std::move(hook); }
@@ -107,6 +112,8 @@ class HttpBodySink {
   virtual void on_end() = 0;
   // The client went away before the end.
   virtual void on_abort() = 0;
+  // The body is a conversation: the client may be silent as long as it likes.
+  virtual bool is_unhurried() const { return false; }
 };
 
 class HttpHandler {

@@ -115,14 +115,15 @@ void Http1Session::next_request() {
 
 bool Http1Session::wants_input() const {
   if (closing_) return false;
-  if (phase_ == Phase::answer) return input_.size() < options_.max_pipelined_bytes;
+  if (phase_ == Phase::answer || (phase_ == Phase::tunnel && !has_exchange()))
+    return input_.size() < options_.max_pipelined_bytes;
   return !paused_ || input_.size() < options_.max_pipelined_bytes;
 }
 
 void Http1Session::on_input(std::string_view bytes) {
   if (closing_) return;
   input_.append(bytes);
-  if (phase_ == Phase::body) arm_timer(options_.read_body_timeout);
+  if (phase_ == Phase::body && !is_unhurried()) arm_timer(options_.read_body_timeout);
   parse();
   publish();
   connection_.flush_soon();
@@ -130,8 +131,9 @@ void Http1Session::on_input(std::string_view bytes) {
 
 void Http1Session::parse() {
   parsing_ = true;
-  while (!closing_ && !paused_ && phase_ != Phase::answer && !input_.empty() && parse_some()) {
+  while (!closing_ && !paused_ && phase_ < Phase::answer && !input_.empty() && parse_some()) {
   }
+  if (phase_ == Phase::tunnel) feed_tunnel();
   parsing_ = false;
   publish();
 }
@@ -191,7 +193,7 @@ void Http1Session::head_done() {
     return;
   }
   if (wants_continue && phase_ == Phase::body) output_.append("HTTP/1.1 100 Continue\r\n\r\n");
-  if (has_body) arm_timer(options_.read_body_timeout);
+  if (has_body && !is_unhurried()) arm_timer(options_.read_body_timeout);
 }
 
 void Http1Session::request_done() {
@@ -262,6 +264,26 @@ void Http1Session::start(int status, HttpFields fields) {
   write_head(status, fields, chunked_, SIZE_MAX);
   if (head_request_) chunked_ = false;
   connection_.flush_soon();
+}
+
+bool Http1Session::upgrade(HttpFields fields, std::unique_ptr<HttpBodySink> tunnel) {
+  if (old_client_ || phase_ != Phase::answer) return false;
+  output_ += "HTTP/1.1 101 Switching Protocols\r\n";
+  for (const auto& [name, value] : fields)
+    output_ += fmt::format("{}: {}\r\n", one_line(name), one_line(value));
+  output_ += "\r\n";
+  sink_ = std::move(tunnel);
+  phase_ = Phase::tunnel;
+  keep_alive_ = chunked_ = head_request_ = false;
+  parse_soon();  // for what came together with the request
+  connection_.flush_soon();
+  return true;
+}
+
+void Http1Session::feed_tunnel() {
+  if (closing_ || paused_ || !sink_ || !has_exchange() || input_.empty()) return;
+  const std::string bytes = std::exchange(input_, {});
+  sink_->on_piece(bytes);
 }
 
 void Http1Session::write(std::string piece) {

@@ -28,11 +28,12 @@ class Http1Session final : public Protocol, private HttpStream {
  private:
   class Parser;
   // What the connection is waiting for.
-  enum class Phase : uint8_t { idle, head, body, answer };
+  enum class Phase : uint8_t { idle, head, body, answer, tunnel };
 
   // HttpStream
   void respond(int status, HttpFields fields, std::string body) override;
   void start(int status, HttpFields fields) override;
+  bool upgrade(HttpFields fields, std::unique_ptr<HttpBodySink> tunnel) override;
   void write(std::string piece) override;
   void end() override;
   void abandon() override;
@@ -42,6 +43,8 @@ class Http1Session final : public Protocol, private HttpStream {
   void parse();
   // False: nothing more can be done with the input there is.
   bool parse_some();
+  bool is_unhurried() const { return sink_ && sink_->is_unhurried(); }
+  void feed_tunnel();
   void head_done();
   void request_done();
   void next_request();

@@ -25,6 +25,8 @@ class HttpStream {
   virtual void start(int status, HttpFields fields) = 0;
   virtual void write(std::string piece) = 0;
   virtual void end() = 0;
+  // False: it can't be done here.
+  virtual bool upgrade(HttpFields fields, std::unique_ptr<HttpBodySink> tunnel) { return false; }
   // The answer was begun and will never be ended.
   virtual void abandon() = 0;
   virtual void pause_body() = 0;

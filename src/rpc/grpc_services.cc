@@ -10,13 +10,15 @@ GrpcServices::GrpcServices(Parts parts, Options options)
       replies_(parts.v3.member(), parts.log,
                {.warning_unary_request_duration = options.warning_unary_request_duration}),
       leader_(parts.v3.member(), parts.executor, options.election_timeout),
-      rpc_{parts.v3, gate_, replies_, leader_, health_, options.during_defragment} {}
+      rpc_{parts.v3, parts.leases, gate_, replies_, leader_, health_, options.during_defragment} {}
 
 void GrpcServices::register_all(net::GrpcServer& server) {
   register_kv(server, rpc_);
   register_lease(server, rpc_);
   register_cluster(server, rpc_);
   register_maintenance(server, rpc_);
+  register_lock(server, rpc_);
+  register_election(server, rpc_);
   register_health(server, rpc_);
   register_unbuilt(server);
   metrics_.prepare(server);

@@ -96,12 +96,19 @@ void HttpEndpoints::handle(net::HttpExchangeRef exchange) {
   route(*path, std::move(exchange), std::move(cors));
 }
 
+// Only the gateway's streams are read as they come; what they may not do, handle() will say when the body is there.
+std::unique_ptr<net::HttpBodySink> HttpEndpoints::receive(const net::HttpExchangeRef& exchange) {
+  if (options_.port != Port::client || parts_.gateway == nullptr) return nullptr;
+  const auto path = decode_path(exchange->request().path());
+  if (!path || !Gateway::is_gateway_path(*path) || !host_is_allowed(*exchange)) return nullptr;
+  return parts_.gateway->receive(*path, exchange, cors_fields(exchange->request()));
+}
+
 void HttpEndpoints::route(const std::string& path, net::HttpExchangeRef exchange,
                           net::HttpFields cors) {
   const bool on_client_port = options_.port == Port::client;
-  if (on_client_port && parts_.gateway &&
-      (path.starts_with("/v3/") || path.starts_with("/v3beta/")))
-    return parts_.gateway(std::move(exchange), std::move(cors));
+  if (on_client_port && parts_.gateway != nullptr && Gateway::is_gateway_path(path))
+    return parts_.gateway->handle(path, std::move(exchange), std::move(cors));
   const HttpReply reply(std::move(exchange), std::move(cors));
   if (path == "/metrics") return serve_metrics(reply);
   if (health_.handle(path, reply)) return;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "env/metrics.h"
 #include "net/http.h"
+#include "rpc/gateway.h"
 #include "rpc/health_endpoints.h"
 #include "rpc/http_replies.h"
 #include "server/v3_server.h"
@@ -41,13 +42,12 @@ class HttpEndpoints : public net::HttpHandler {
     Logger& log;
     std::function<std::string()> metrics_text;  // Prometheus text; called on I/O threads
     std::vector<DebugVar> debug_vars;           // besides raft.status
-    // Gets what is below /v3/ and /v3beta/, with the fields its answers must carry; may be empty
-    // (404).
-    std::function<void(net::HttpExchangeRef, net::HttpFields)> gateway;
+    const Gateway* gateway = nullptr;  // null: nothing is below /v3/ (404)
   };
   HttpEndpoints(Parts parts, Options options);
 
   void handle(net::HttpExchangeRef exchange) override;
+  std::unique_ptr<net::HttpBodySink> receive(const net::HttpExchangeRef& exchange) override;
 
  private:
   bool host_is_allowed(const net::HttpExchange& exchange) const;

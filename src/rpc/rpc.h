@@ -11,6 +11,7 @@
 #include "rpc/grpc_health.h"
 #include "rpc/leader_monitor.h"
 #include "rpc/replies.h"
+#include "server/lease_requests.h"
 #include "server/v3_server.h"
 
 namespace holdfast::rpc {
@@ -20,6 +21,7 @@ enum class HealthDuringDefragment : uint8_t { serving, not_serving };
 
 struct Rpc {
   server::V3Server& v3;
+  server::LeaseRequests& leases;
   CallGate& gate;
   const Replies& replies;
   LeaderMonitor& leader;
@@ -47,6 +49,9 @@ void register_kv(net::GrpcServer& server, const Rpc& rpc);
 void register_lease(net::GrpcServer& server, const Rpc& rpc);
 void register_cluster(net::GrpcServer& server, const Rpc& rpc);
 void register_maintenance(net::GrpcServer& server, const Rpc& rpc);
+// Both call the server's other methods.
+void register_lock(net::GrpcServer& server, const Rpc& rpc);
+void register_election(net::GrpcServer& server, const Rpc& rpc);
 void register_health(net::GrpcServer& server, const Rpc& rpc);
 // Methods of etcd's services that are not built: UNIMPLEMENTED, by name. After the others; leaves
 // what is there alone.

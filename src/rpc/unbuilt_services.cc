@@ -14,13 +14,9 @@ struct Method {
 };
 constexpr net::MethodKind kUnary = net::MethodKind::unary;
 constexpr net::MethodKind kServerStream = net::MethodKind::server_stream;
-constexpr net::MethodKind kBidiStream = net::MethodKind::bidi_stream;
 
 // GEN-01: everything on etcd's client port that has no service of ours yet.
 constexpr Method kMethods[] = {
-    {"/etcdserverpb.Lease/LeaseKeepAlive", kBidiStream},
-    {"/etcdserverpb.Lease/LeaseTimeToLive", kUnary},
-    {"/etcdserverpb.Lease/LeaseLeases", kUnary},
     {"/etcdserverpb.Cluster/MemberAdd", kUnary},
     {"/etcdserverpb.Cluster/MemberRemove", kUnary},
     {"/etcdserverpb.Cluster/MemberUpdate", kUnary},
@@ -44,13 +40,6 @@ constexpr Method kMethods[] = {
     {"/etcdserverpb.Auth/RoleDelete", kUnary},
     {"/etcdserverpb.Auth/RoleGrantPermission", kUnary},
     {"/etcdserverpb.Auth/RoleRevokePermission", kUnary},
-    {"/v3lockpb.Lock/Lock", kUnary},
-    {"/v3lockpb.Lock/Unlock", kUnary},
-    {"/v3electionpb.Election/Campaign", kUnary},
-    {"/v3electionpb.Election/Proclaim", kUnary},
-    {"/v3electionpb.Election/Leader", kUnary},
-    {"/v3electionpb.Election/Observe", kServerStream},
-    {"/v3electionpb.Election/Resign", kUnary},
 };
 
 absl::Status not_built(const net::Call& call) {

@@ -23,6 +23,8 @@ class AccessControl {
   // READ on [key, end) (KV-14).
   virtual absl::Status may_range(const AuthInfo& who, std::string_view key,
                                  std::string_view end) const = 0;
+  // WRITE on `key`: keeping a lease alive keeps its keys (LEA-09).
+  virtual absl::Status may_put(const AuthInfo& who, std::string_view key) const = 0;
   virtual absl::Status may_txn(const AuthInfo& who, const etcdserverpb::TxnRequest& txn) const = 0;
   // Of the auth store, now: a read that began under another one fails with auth_old_revision.
   virtual uint64_t revision() const = 0;
@@ -33,6 +35,9 @@ class OpenAccess : public AccessControl {
   absl::Status require_user(const AuthInfo&) const override { return absl::OkStatus(); }
   absl::Status require_admin(const AuthInfo&) const override { return absl::OkStatus(); }
   absl::Status may_range(const AuthInfo&, std::string_view, std::string_view) const override {
+    return absl::OkStatus();
+  }
+  absl::Status may_put(const AuthInfo&, std::string_view) const override {
     return absl::OkStatus();
   }
   absl::Status may_txn(const AuthInfo&, const etcdserverpb::TxnRequest&) const override {

@@ -12,10 +12,12 @@ constexpr size_t kExpiredPerPass = 500;
 constexpr int kRevokesUnderWay = 16;
 }  // namespace
 
-LeaseExpirer::LeaseExpirer(env::Executor& executor, apply::GuardedLessor& leases, Proposer& proposer,
-                           Logger& log, env::Metrics& metrics, env::Duration election_timeout)
+LeaseExpirer::LeaseExpirer(env::Executor& executor, apply::GuardedLessor& leases,
+                           const Leadership& leadership, Proposer& proposer, Logger& log,
+                           env::Metrics& metrics, env::Duration election_timeout)
     : executor_(executor),
       leases_(leases),
+      leadership_(leadership),
       proposer_(proposer),
       log_(log),
       expired_(metrics.counter("etcd_debugging_server_lease_expired_total", "Expired leases.")),
@@ -31,20 +33,20 @@ void LeaseExpirer::stop() {
   executor_.post([this] {
     stopped_ = true;
     due_.clear();
+    leases_.demote();
     executor_.cancel(std::exchange(timer_, 0));
   });
 }
 
 void LeaseExpirer::on_first_commit_in_term(bool leading) {
-  if (leading)
-    leases_.with([this](lease::Lessor& lessor) { lessor.promote(election_timeout_, executor_.now()); });
+  if (leading) leases_.promote(election_timeout_, executor_.now());
 }
 
 void LeaseExpirer::on_leadership(MemberId, raft::StateType state) {
   if (state == raft::StateType::leader) return;
   executor_.post([this] {
     due_.clear();
-    leases_.with([](lease::Lessor& lessor) { lessor.demote(); });
+    leases_.demote();
   });
 }
 
@@ -56,8 +58,13 @@ void LeaseExpirer::check() {
     return lessor.is_primary() ? lessor.expired(executor_.now(), kExpiredPerPass)
                                : std::vector<LeaseId>();
   });
+  if (expired.empty()) return;
   due_.assign(expired.begin(), expired.end());
-  revoke_next();
+  leadership_.ensure(executor_, [this](bool leads) {
+    // Those that are left out here are given out again.
+    if (!leads) due_.clear();
+    revoke_next();
+  });
 }
 
 void LeaseExpirer::revoke_next() {

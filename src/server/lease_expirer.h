@@ -11,6 +11,7 @@
 #include "env/metrics.h"
 #include "server/apply_owner.h"
 #include "server/chore.h"
+#include "server/leadership.h"
 #include "server/raft_owner.h"
 #include "server/request_path.h"
 
@@ -18,8 +19,9 @@ namespace holdfast::server {
 
 class LeaseExpirer : public Chore, public ApplyListener, public LeadershipListener {
  public:
-  LeaseExpirer(env::Executor& executor, apply::GuardedLessor& leases, Proposer& proposer,
-               Logger& log, env::Metrics& metrics, env::Duration election_timeout);
+  LeaseExpirer(env::Executor& executor, apply::GuardedLessor& leases, const Leadership& leadership,
+               Proposer& proposer, Logger& log, env::Metrics& metrics,
+               env::Duration election_timeout);
   ~LeaseExpirer() override;
 
   std::string_view name() const override { return "lease-expiry"; }
@@ -36,6 +38,7 @@ class LeaseExpirer : public Chore, public ApplyListener, public LeadershipListen
 
   env::Executor& executor_;
   apply::GuardedLessor& leases_;
+  const Leadership& leadership_;
   Proposer& proposer_;
   Logger& log_;
   env::Counter& expired_;

@@ -9,12 +9,14 @@
 #include "base/errors.h"
 #include "rpc.pb.h"
 #include "server/access_control.h"
+#include "server/applied_waits.h"
 #include "server/apply_owner.h"
 #include "server/auto_compactor.h"
 #include "server/backend_operations.h"
 #include "server/backend_snapshots.h"
 #include "server/bootstrap.h"
 #include "server/etcd_data.h"
+#include "server/lease_checkpointer.h"
 #include "server/lease_expirer.h"
 #include "server/log_writer.h"
 #include "server/member_view.h"
@@ -102,6 +104,9 @@ apply::StateMachine::Options machine_options(const MemberConfig& config, MemberI
   // LEA-02.
   const double election_seconds = static_cast<double>(config.election_timeout().count()) / 1e9;
   options.lease.ttl_min = static_cast<int64_t>(std::ceil(1.5 * election_seconds));
+  options.lease.expired_retry_interval = config.request_timeout();
+  options.lease.checkpoints = config.lease_checkpoints;
+  options.lease_checkpoint_persist = config.lease_checkpoint_persist;
   options.store = {config.compaction_batch_limit, config.compaction_sleep_interval};
   return options;
 }
@@ -186,6 +191,10 @@ struct Member::Parts {
   std::unique_ptr<RequestDoor> door;
   std::unique_ptr<ClusterFacts> facts;
   std::unique_ptr<V3Server> v3;
+  NoLeaderLessor no_leader_lessor;
+  std::unique_ptr<Leadership> leadership;
+  std::unique_ptr<AppliedWaits> applied_waits;
+  std::unique_ptr<LeaseRequests> lease_requests;
 
   std::unique_ptr<VersionMonitor> versions;
   std::unique_ptr<LeaseExpirer> leases;
@@ -297,6 +306,15 @@ void Member::Parts::open_requests() {
                       world.log},
       V3Server::Options{config.max_txn_ops, config.max_request_bytes, config.quota_backend_bytes,
                         config.warning_apply_duration});
+  leadership = std::make_unique<Leadership>(board, *door, world.log, log.member,
+                                            config.heartbeat_interval);
+  applied_waits = std::make_unique<AppliedWaits>(executors.apply, board);
+  apply->add_listener(*applied_waits);
+  lease_requests = std::make_unique<LeaseRequests>(
+      LeaseRequests::Parts{machine->leases(), view, *leadership, *applied_waits, *door, access,
+                           links.leader_lessor != nullptr ? *links.leader_lessor : no_leader_lessor},
+      LeaseRequests::Options{config.fast_lease_keep_alive, config.request_timeout(),
+                             config.election_timeout()});
   apply->on_no_space([this](Task answer) { raise_no_space(std::move(answer)); });
 }
 
@@ -332,6 +350,8 @@ void Member::Parts::open_chores(Task ready) {
                            [this] { return view.store()->current_revision(); },
                            [this] { return board.is_leader(); }, world.log},
       config.auto_compaction));
+  chores.push_back(std::make_unique<LeaseCheckpointer>(LeaseCheckpointer::Parts{
+      executors.apply, machine->leases(), *leadership, *door, world.log}));
   chores.push_back(std::make_unique<Purger>(
       executors.background, world.files, world.process, world.log,
       Purger::Options{config.wal_path(), config.snap_dir(), static_cast<size_t>(config.max_wals),
@@ -361,8 +381,9 @@ absl::StatusOr<std::unique_ptr<Member>> Member::open(const MemberConfig& config,
       VersionMonitor::Parts{executors.background, *p.facts, p.view,
                             p.ask_versions(config.request_timeout()), world.log},
       config.request_timeout());
-  p.leases = std::make_unique<LeaseExpirer>(executors.apply, p.machine->leases(), *p.door,
-                                            world.log, world.metrics, config.election_timeout());
+  p.leases = std::make_unique<LeaseExpirer>(executors.apply, p.machine->leases(), *p.leadership,
+                                            *p.door, world.log, world.metrics,
+                                            config.election_timeout());
   p.apply->add_listener(*p.leases);
   p.raft->add_listener(*p.leases);
   return std::unique_ptr<Member>(new Member(std::move(parts)));
@@ -426,6 +447,7 @@ void Member::stop(Task stopped) {
     p.executors.log.post([&p, stopped = std::move(stopped)]() mutable {
       p.writer->stop();
       p.executors.apply.post([&p, stopped = std::move(stopped)]() mutable {
+        p.applied_waits->stop();
         p.apply->stop();
         p.watch_feed->close();
         p.snapshot_sender->stop();
@@ -436,6 +458,7 @@ void Member::stop(Task stopped) {
 }
 
 V3Server& Member::v3() { return *parts_->v3; }
+LeaseRequests& Member::leases() { return *parts_->lease_requests; }
 const MemberInfo& Member::info() const { return parts_->view; }
 const std::shared_ptr<mvcc::WatchFeed>& Member::watch_feed() { return parts_->watch_feed; }  // shared with the hubs
 RequestDoor& Member::door() { return *parts_->door; }

@@ -21,6 +21,7 @@
 #include "mvcc/watch_feed.h"
 #include "raft/message.h"
 #include "raft/raw_node.h"
+#include "server/lease_requests.h"
 #include "server/member_config.h"
 #include "server/peers.h"
 #include "server/remote_cluster.h"
@@ -53,6 +54,8 @@ class Member {
   struct Links {
     Peers& peers;
     RemoteCluster* remote = nullptr;  // null: a cluster of one, nobody can be asked
+    // Asks the leader about leases; null: there are no others to ask.
+    LeaderLessor* leader_lessor = nullptr;
   };
 
   // Founds a new member or takes up an old one. Call it on the apply executor; nothing runs before start().
@@ -75,6 +78,7 @@ class Member {
   void stop(Task stopped);
 
   V3Server& v3();
+  LeaseRequests& leases();
   const MemberInfo& info() const;
   // Everything that changes, for the hubs of watchers, who share it.
   const std::shared_ptr<mvcc::WatchFeed>& watch_feed();

@@ -53,6 +53,9 @@ struct MemberConfig {
   int max_txn_ops = 128;
   env::Duration warning_apply_duration = std::chrono::milliseconds(100);
   bool priority_requests = false;
+  bool lease_checkpoints = false;         // gate LeaseCheckpoint (LEA-15)
+  bool lease_checkpoint_persist = false;  // gate LeaseCheckpointPersist
+  bool fast_lease_keep_alive = true;      // gate FastLeaseKeepAlive (LEA-07)
 
   // PUT-07.
   env::Duration request_timeout() const {

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "base/types.h"
+#include "env/clock.h"
 #include "raft/ready.h"
 
 namespace holdfast::server {
@@ -17,12 +18,14 @@ class RaftBoard {
   void set_state(raft::StateType state) { state_.store(state, std::memory_order_release); }
   void set_committed(Index index) { committed_.store(index.value, std::memory_order_release); }
   void set_is_learner(bool learner) { is_learner_.store(learner, std::memory_order_relaxed); }
+  void set_ticked(env::Instant at) { ticked_.store(at.nanoseconds, std::memory_order_relaxed); }
   // Published by the apply owner, after everything up to it can be read.
   void set_applied(Index index, Term term) {
     applied_term_.store(term.value, std::memory_order_relaxed);
     applied_.store(index.value, std::memory_order_release);
   }
 
+  env::Instant ticked() const { return {ticked_.load(std::memory_order_relaxed)}; }  // the last tick
   Term term() const { return Term(term_.load(std::memory_order_relaxed)); }
   MemberId lead() const { return MemberId(lead_.load(std::memory_order_acquire)); }
   raft::StateType state() const { return state_.load(std::memory_order_acquire); }
@@ -38,6 +41,7 @@ class RaftBoard {
   std::atomic<raft::StateType> state_{raft::StateType::follower};
   std::atomic<uint64_t> committed_{0};
   std::atomic<bool> is_learner_{false};
+  std::atomic<int64_t> ticked_{0};
   // Written by another thread than the ones above: a cache line of its own.
   alignas(64) std::atomic<uint64_t> applied_{0};
   std::atomic<uint64_t> applied_term_{0};

@@ -12,8 +12,6 @@ namespace {
 // How often the memory log lets go of what is applied: often enough to keep it short, seldom enough to cost nothing
 // (RAL-17).
 constexpr uint64_t kCompactEvery = 100;
-// Ticks late beyond which leadership is not taken for granted any more (LEA-07).
-constexpr int kLateTicks = 3;
 }  // namespace
 
 raft::Config RaftOwner::with_parts(raft::Config config, Parts& parts) {
@@ -58,6 +56,7 @@ void RaftOwner::connect(AppendSink& append, ApplySink& apply, ReadIndex& reads) 
 void RaftOwner::start() {
   next_tick_ = executor_.now();
   last_tick_ = next_tick_;
+  board_.set_ticked(last_tick_);
   arm_tick();
   schedule_ready();
 }
@@ -89,14 +88,11 @@ void RaftOwner::tick() {
                {"took", static_cast<double>((now - last_tick_).count()) / 1e9}});
   }
   last_tick_ = now;
+  board_.set_ticked(now);
   node_.tick();
   if (show_status_) show_status_(raft::to_json(node_.status()));
   arm_tick();
   schedule_ready();
-}
-
-bool RaftOwner::ticks_on_time() const {
-  return executor_.now() - last_tick_ <= kLateTicks * options_.heartbeat_interval;
 }
 
 void RaftOwner::post(Proposal proposal) {

@@ -101,8 +101,6 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   env::Executor& executor() { return executor_; }
   // When this member last became leader; for PUT-10.
   env::Instant leader_elected_at() const { return leader_elected_at_; }
-  // True if the last ticks came on time (LEA-07).
-  bool ticks_on_time() const;
 
  private:
   struct Proposal {

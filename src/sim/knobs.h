@@ -39,6 +39,7 @@ struct Knobs {
   env::Duration chaos{0};       // length of the phase with faults
   env::Duration between_faults{0};  // on average
   ClientKnobs clients;
+  bool clock_faults = true;     // clocks that jump or run at another rate
 };
 
 // `members` and `chaos`: 0 = from the seed.

@@ -57,7 +57,7 @@ void Nemesis::start() {
   };
   choose(kProcess, 3);
   choose(kNetwork, 3);
-  choose(kClock, 1);
+  if (knobs_.clock_faults) choose(kClock, 1);
   choose(kDisk, 2);
   if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
 }

@@ -13,9 +13,11 @@
 #include "fmt/format.h"
 #include "net/listener.h"
 #include "os/system_clock.h"
+#include "rpc/gateway.h"
 #include "rpc/grpc_services.h"
 #include "rpc/http_endpoints.h"
 #include "rpc/watch_service.h"
+#include "test/server/lease_world.h"
 #include "test/server/v3_world.h"
 
 namespace holdfast::rpc {
@@ -44,16 +46,18 @@ struct RpcWorld {
   explicit RpcWorld(Options options = {})
       : w(options.v3),
         pool(clock, 1),
-        services({*w.v3, pool.at(0), w.metrics, w.log}, options.grpc),
+        leases(pool.at(0), w.proposer, w.reader, w.member, w.metrics, w.log),
+        services({*w.v3, leases.requests, pool.at(0), w.metrics, w.log}, options.grpc),
         watch(services.rpc(), w.member.feed, w.metrics, w.log, options.watch),
         grpc(options.net, &services.observer()),
+        gateway(grpc, w.log, {}),
         http({*w.v3,
               w.metrics,
               w.log,
               [] { return std::string("metric 1\n"); },
               {{"cmdline", [] { return std::string(R"(["holdfast"])"); }},
                {"file_descriptor_limit", [] { return std::string("1024"); }}},
-              {}},
+              &gateway},
              options.http) {
     watch.register_on(grpc);
     services.register_all(grpc);
@@ -69,7 +73,8 @@ struct RpcWorld {
   }
 
   HttpAnswer http_request(const std::string& method, const std::string& target,
-                          const std::string& fields = "Host: localhost\r\n") {
+                          const std::string& fields = "Host: localhost\r\n",
+                          const std::string& body = "") {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -77,7 +82,8 @@ struct RpcWorld {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     const std::string request =
-        fmt::format("{} {} HTTP/1.1\r\n{}Connection: close\r\n\r\n", method, target, fields);
+        fmt::format("{} {} HTTP/1.1\r\n{}Connection: close\r\n{}\r\n{}", method, target, fields,
+                    body.empty() ? "" : fmt::format("Content-Length: {}\r\n", body.size()), body);
     EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
     std::string all;
     char buffer[4096];
@@ -97,9 +103,11 @@ struct RpcWorld {
   server::V3World w;
   os::SystemClock clock;
   net::IoPool pool;
+  server::LeaseWorld leases;
   GrpcServices services;
   WatchService watch;
   net::GrpcServer grpc;
+  Gateway gateway;
   HttpEndpoints http;
   std::optional<net::Listener> listener;
 };

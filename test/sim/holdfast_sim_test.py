@@ -39,6 +39,12 @@ class HoldfastSim(unittest.TestCase):
         self.assertEqual(match[2], "4")
         self.assertGreater(float(match[3]), 72)
 
+    # LEA-08 LEA-13 TRP-25 TRP-27
+    def test_no_lease_ends_early(self):
+        result = run("--leases", "--seeds=1..12")
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(result.stdout, run("--leases", "--seeds=1..12").stdout)
+
     def test_until(self):
         match = LINE.match(run("--seed=7", "--until=10.5").stdout.strip())
         self.assertEqual(float(match[3]), 10.5)
