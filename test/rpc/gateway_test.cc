@@ -181,9 +181,7 @@ TEST_F(GatewayTest, AStreamAnswersBeforeTheBodyEnds) {
   }
   client.send("0\r\n\r\n");
   client.read_until("0\r\n\r\n");
-  // The connection goes on.
-  client.send(std::string("POST /v3/kv/range HTTP/1.1\r\n") + kHost + "Content-Length: 2\r\n\r\n{}");
-  EXPECT_THAT(client.read_until("}"), StartsWith("HTTP/1.1 400"));
+  EXPECT_EQ(client.read_to_end(), "");
 }
 
 TEST_F(GatewayTest, AStreamsErrorIsALine) {
