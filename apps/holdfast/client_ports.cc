@@ -16,6 +16,9 @@ absl::Status refuse(std::string_view text) {
   return make_status(absl::StatusCode::kInvalidArgument, text);
 }
 
+// TLS-09.
+std::string address_of(const config::Url& url) { return url.is_unix() ? url.socket_path() : url.host; }
+
 absl::Status add_url(const config::Config& config, const config::TlsFiles& tls, const config::Url& url, Port& port) {
   port.secure = port.secure || url.is_tls();
   port.insecure = port.insecure || !url.is_tls();
@@ -51,7 +54,7 @@ absl::Status check_certificates(const config::TlsFiles& tls, const config::Url& 
 }
 
 Port* find(std::vector<Port>& ports, const config::Url& url) {
-  const auto it = std::find_if(ports.begin(), ports.end(), [&](const Port& port) { return port.address == url.host; });
+  const auto it = std::find_if(ports.begin(), ports.end(), [&](const Port& port) { return port.address == address_of(url); });
   return it == ports.end() ? nullptr : &*it;
 }
 
@@ -71,10 +74,12 @@ absl::Status add(const config::Config& config, const config::TlsFiles& tls, cons
 }  // namespace
 
 absl::StatusOr<Port> port_of(const config::Config& config, const config::Url& url) {
-  if (url.is_unix())
-    return refuse(fmt::format("listening on {} is not supported by this version of holdfast yet", url.text()));
   Port port;
-  port.address = url.host;
+  port.address = address_of(url);
+  if (url.is_unix()) {
+    port.options.unix_path = port.address;
+    return port;
+  }
   port.options.address = url.hostname() == "localhost" ? "127.0.0.1" : url.hostname();
   const std::string number = url.port();
   const auto parsed = std::from_chars(number.data(), number.data() + number.size(), port.options.port);

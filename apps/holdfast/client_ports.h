@@ -21,7 +21,7 @@ struct Port {
   bool insecure = false;  // an http URL names it
 };
 
-// An address to listen on, without TLS. InvalidArgument for a URL that cannot be listened on by this build.
+// An address to listen on, without TLS. InvalidArgument for one that cannot be listened on.
 absl::StatusOr<Port> port_of(const config::Config& config, const config::Url& url);
 
 // `tls`: config.client_tls, or what --auto-tls made of it. URLs that name one address share a port, which then tells TLS

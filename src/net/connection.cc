@@ -2,7 +2,10 @@
 
 #include <sys/socket.h>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
+#include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -23,15 +26,29 @@ constexpr size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr size_t kUnsentKept = 16 * 1024;
 constexpr char kTlsHandshakeRecord = 0x16;
 
-std::string text_of(const boost::asio::ip::tcp::endpoint& endpoint) {
-  if (endpoint.address().is_v6())
-    return fmt::format("[{}]:{}", endpoint.address().to_string(), endpoint.port());
-  return fmt::format("{}:{}", endpoint.address().to_string(), endpoint.port());
+// Nothing for a client by unix socket.
+std::optional<boost::asio::ip::tcp::endpoint> tcp_endpoint(
+    const boost::asio::generic::stream_protocol::endpoint& peer) {
+  boost::asio::ip::tcp::endpoint endpoint;
+  const int family = peer.protocol().family();
+  if ((family != AF_INET && family != AF_INET6) || peer.size() > endpoint.capacity()) return std::nullopt;
+  std::memcpy(endpoint.data(), peer.data(), peer.size());
+  endpoint.resize(peer.size());
+  return endpoint;
+}
+
+// As Go prints them: a client by unix socket has no name.
+std::string text_of(const boost::asio::generic::stream_protocol::endpoint& peer) {
+  const auto endpoint = tcp_endpoint(peer);
+  if (!endpoint) return "@";
+  if (endpoint->address().is_v6())
+    return fmt::format("[{}]:{}", endpoint->address().to_string(), endpoint->port());
+  return fmt::format("{}:{}", endpoint->address().to_string(), endpoint->port());
 }
 
 }  // namespace
 
-Connection::Connection(Wiring wiring, boost::asio::ip::tcp::socket socket)
+Connection::Connection(Wiring wiring, StreamSocket socket)
     : thread_(wiring.thread),
       counters_(wiring.counters),
       on_gone_(std::move(wiring.on_gone)),
@@ -94,7 +111,7 @@ void Connection::replace_protocol(std::unique_ptr<Protocol> next, std::string by
 
 void Connection::start_reading() {
   reading_ = true;
-  socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
+  socket_.async_wait(StreamSocket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {
                        self->reading_ = false;
                        if (!error && !self->closed_) self->on_readable();
@@ -186,7 +203,8 @@ void Connection::identify_peer() {
 
 void Connection::check_address() {
   boost::system::error_code error;
-  const std::string address = socket_.remote_endpoint(error).address().to_string();
+  const auto remote = tcp_endpoint(socket_.remote_endpoint(error));
+  const std::string address = remote ? remote->address().to_string() : "";
   auto names = tls_->names_to_check(address);
   if (!names) return;
   if (const auto fits = fits_at_once(*names)) {
@@ -286,7 +304,7 @@ void Connection::arm_write_timer() {
 void Connection::wait_writable() {
   arm_write_timer();
   socket_.async_wait(
-      boost::asio::ip::tcp::socket::wait_write,
+      StreamSocket::wait_write,
       [self = shared_from_this()](const boost::system::error_code& error) {
         if (error || self->closed_) return;
         std::string bytes = std::exchange(self->unsent_, {});
@@ -311,7 +329,7 @@ void Connection::begin_linger() {
     if (!cipher.empty()) ::send(socket_.native_handle(), cipher.data(), cipher.size(), MSG_NOSIGNAL);
   }
   boost::system::error_code ignored;
-  socket_.shutdown(boost::asio::ip::tcp::socket::shutdown_send, ignored);
+  socket_.shutdown(StreamSocket::shutdown_send, ignored);
   thread_.cancel(timer_);
   timer_ = thread_.post_after(kLinger, [weak = weak_from_this()] {
     if (auto self = weak.lock()) {

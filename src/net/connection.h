@@ -1,9 +1,9 @@
-// A TCP connection on its I/O thread: sockets, TLS, and the order of reading, writing and closing. What the bytes mean is
+// A connection, by TCP or a unix socket, on its I/O thread: sockets, TLS, and the order of reading, writing and closing. What the bytes mean is
 // the Protocol's business.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -44,6 +44,8 @@ class Protocol {
   virtual void on_closed() = 0;
 };
 
+using StreamSocket = boost::asio::generic::stream_protocol::socket;
+
 class Connection final : public Flushable, public std::enable_shared_from_this<Connection> {
  public:
   // `on_gone` runs when the connection is closed for good (on the I/O thread). `counters` must outlive the connection.
@@ -52,7 +54,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
     TrafficCounters& counters;
     std::function<void(Connection&)> on_gone;
   };
-  Connection(Wiring wiring, boost::asio::ip::tcp::socket socket);
+  Connection(Wiring wiring, StreamSocket socket);
   ~Connection() override;
 
   // Put TLS between socket and protocol; before start().
@@ -107,7 +109,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   IoThread& thread_;
   TrafficCounters& counters_;
   std::function<void(Connection&)> on_gone_;
-  boost::asio::ip::tcp::socket socket_;
+  StreamSocket socket_;
   std::shared_ptr<const PeerInfo> peer_;  // shared with the calls, which may outlive the connection
   std::unique_ptr<Protocol> protocol_;
   std::unique_ptr<Protocol> replaced_;

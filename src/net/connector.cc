@@ -1,5 +1,6 @@
 #include "net/connector.h"
 
+#include <boost/asio/ip/tcp.hpp>
 #include <utility>
 #include <vector>
 

@@ -1,11 +1,15 @@
 #include "net/listener.h"
 
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/socket_base.hpp>
+#include <cstring>
 #include <future>
 #include <mutex>
 #include <utility>
@@ -22,6 +26,8 @@ namespace holdfast::net {
 namespace {
 
 using boost::asio::ip::tcp;
+using StreamProtocol = boost::asio::generic::stream_protocol;
+using Acceptor = boost::asio::basic_socket_acceptor<StreamProtocol>;
 using boost::system::error_code;
 
 // What a client using HTTP/2 says first (RFC 9113 3.4).
@@ -81,10 +87,11 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
   enum class State : uint8_t { open, draining, closed };
 
   absl::Status bind();
+  uint16_t bound_port() const;
   void accept_soon();
   void accept();
   void pause_accepting(const error_code& error);
-  void serve(size_t thread_index, tcp::socket socket);
+  void serve(size_t thread_index, StreamSocket socket);
   void remove(size_t thread_index, Connection& connection);
   std::unique_ptr<Protocol> protocol_for(Connection& connection, std::string_view first_bytes);
   void close_acceptor();
@@ -104,7 +111,7 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
   std::vector<Shard> shards_;
   std::atomic<State> state_{State::open};
   // On thread 0:
-  tcp::acceptor acceptor_;
+  Acceptor acceptor_;
   bool accepting_ = false;
   env::TimerId pause_timer_ = 0;
   env::TimerId patience_timer_ = 0;
@@ -170,19 +177,28 @@ absl::Status Listener::Core::start() {
 
 absl::Status Listener::Core::bind() {
   error_code error;
-  auto address = boost::asio::ip::make_address(options_.address, error);
-  if (error)
+  StreamProtocol::endpoint endpoint;
+  std::string name = options_.unix_path;
+  if (name.empty()) {
+    auto address = boost::asio::ip::make_address(options_.address, error);
+    if (error)
+      return make_status(absl::StatusCode::kInvalidArgument,
+                         fmt::format("not an IP address: {}", options_.address));
+    endpoint = tcp::endpoint(address, options_.port);
+    name = fmt::format("{}:{}", options_.address, options_.port);
+  } else if (name.size() < sizeof(sockaddr_un::sun_path)) {
+    endpoint = boost::asio::local::stream_protocol::endpoint(name);
+  } else {
     return make_status(absl::StatusCode::kInvalidArgument,
-                       fmt::format("not an IP address: {}", options_.address));
-  tcp::endpoint endpoint(address, options_.port);
+                       fmt::format("path too long for a unix socket: {}", name));
+  }
   auto failed = [&](std::string_view what) {
     return make_status(absl::StatusCode::kUnavailable,
-                       fmt::format("{} {}:{}: {}", what, options_.address, options_.port,
-                                   error.message()));
+                       fmt::format("{} {}: {}", what, name, error.message()));
   };
   acceptor_.open(endpoint.protocol(), error);
   if (error) return failed("socket");
-  if (options_.reuse_address) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+  if (options_.reuse_address) acceptor_.set_option(Acceptor::reuse_address(true), error);
   if (options_.reuse_port) {
     using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
     acceptor_.set_option(ReusePort(true), error);
@@ -192,8 +208,18 @@ absl::Status Listener::Core::bind() {
   acceptor_.listen(boost::asio::socket_base::max_listen_connections, error);
   if (error) return failed("listen");
   acceptor_.non_blocking(true, error);
-  port_ = acceptor_.local_endpoint(error).port();
+  if (options_.unix_path.empty()) port_ = bound_port();
   return absl::OkStatus();
+}
+
+uint16_t Listener::Core::bound_port() const {
+  error_code error;
+  const StreamProtocol::endpoint bound = acceptor_.local_endpoint(error);
+  tcp::endpoint endpoint;
+  if (error || bound.size() > endpoint.capacity()) return 0;
+  std::memcpy(endpoint.data(), bound.data(), bound.size());
+  endpoint.resize(bound.size());
+  return endpoint.port();
 }
 
 void Listener::Core::accept_soon() {
@@ -205,7 +231,7 @@ void Listener::Core::accept() {
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
     if (counters_.open.load(std::memory_order_relaxed) >= max_connections_) return;  // remove() resumes
     IoThread& thread = pool_.least_loaded();
-    tcp::socket socket(thread.context());
+    StreamSocket socket(thread.context());
     error_code error;
     acceptor_.accept(socket, error);
     if (error == boost::asio::error::would_block || error == boost::asio::error::try_again) break;
@@ -225,21 +251,22 @@ void Listener::Core::accept() {
     }
   }
   accepting_ = true;
-  acceptor_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](const error_code& e) {
+  acceptor_.async_wait(Acceptor::wait_read, [self = shared_from_this()](const error_code& e) {
     self->accepting_ = false;
     if (!e) self->accept();
   });
 }
 
 void Listener::Core::pause_accepting(const error_code& error) {
-  log_.warn("failed to accept a connection", {{"address", options_.address}, {"error", error.message()}});
+  log_.warn("failed to accept a connection", {{"address", options_.unix_path.empty() ? options_.address : options_.unix_path},
+                                              {"error", error.message()}});
   pause_timer_ = pool_.at(0).post_after(kAcceptPause, [self = shared_from_this()] {
     self->pause_timer_ = 0;
     self->accept();
   });
 }
 
-void Listener::Core::serve(size_t thread_index, tcp::socket socket) {
+void Listener::Core::serve(size_t thread_index, StreamSocket socket) {
   if (state_ != State::open) return;
   error_code ignored;
   if (auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.tcp_keepalive).count();

@@ -43,6 +43,8 @@ struct TlsOptions {
 struct ListenerOptions {
   std::string address = "127.0.0.1";  // IP address; "0.0.0.0", "::"
   uint16_t port = 0;                  // 0 = the system picks one
+  // Path of a unix socket, instead of address and port. Nothing must be there: the file is the caller's to remove.
+  std::string unix_path;
   std::optional<TlsOptions> tls;
   // With TLS, also serve clients that speak plain text on the same port (HTTP-01), told apart by the first byte.
   enum class PlainText : uint8_t { refused, served };

@@ -1,5 +1,5 @@
 """The client port under TLS, through etcdctl, curl and openssl: certificates, client certificates, versions, ciphers,
-revocation, replacement while the server runs. HTTP-01 HTTP-02 TLS-01 TLS-02 TLS-03 TLS-04 TLS-06 TLS-07 F-055 F-057 F-058
+revocation, replacement while the server runs. HTTP-01 HTTP-02 TLS-01 TLS-02 TLS-03 TLS-04 TLS-06 TLS-07 TLS-09 F-055 F-057 F-058
 F-059 F-060 F-061 F-072 F-073"""
 import os
 import subprocess
@@ -180,6 +180,28 @@ class Tls(unittest.TestCase):
         plain = run("etcdctl", "--endpoints", server.url.replace("https", "http"), "get", "k", "--print-value-only",
                     env={**os.environ, "ETCDCTL_API": "3"})
         self.assertEqual(plain.stdout, "v\n")
+
+    # TLS-09: a stale socket file is replaced, and ours is gone afterwards.
+    def test_unix_sockets(self):
+        server = TlsServer(*self.pair, client=self.trust)
+        self.addCleanup(server.close)
+        plain, secure = os.path.join(server.folder, "plain"), os.path.join(server.folder, "secure")
+        server.listen_urls = f"{server.url},unix://{plain},unixs://{secure}"
+        server.start()
+        server.etcdctl("put", "k", "v")
+        got = run("etcdctl", "--endpoints", f"unix://{plain}", "get", "k", "--print-value-only",
+                  env={**os.environ, "ETCDCTL_API": "3"})
+        self.assertEqual(got.stdout, "v\n", got.stderr)
+        health = '{"health":"true","reason":""}'
+        curl = ["curl", "-s", "-m", "10", "--cacert", self.ca.file("ca.pem"), "--unix-socket"]
+        self.assertEqual(run(*curl, plain, "http://localhost/health").stdout, health)
+        self.assertEqual(run(*curl, secure, "https://localhost/health").stdout, health)
+        server.kill()
+        self.assertTrue(os.path.exists(plain))
+        server.start()
+        server.process.terminate()
+        server.process.wait(20)
+        self.assertFalse(os.path.exists(plain) or os.path.exists(secure))
 
     def test_refused_at_start(self):
         for flags, text in ((["--cert-file", self.ca.file("server.pem")], "KeyFile and CertFile must both be present"),

@@ -1,6 +1,7 @@
 // A server's HTTP/2 session and HTTP/1.1 session fed with any bytes, without a network. The first byte chooses the
 // protocol and how the rest is cut; HTTP/2's preface is given.
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <string>
