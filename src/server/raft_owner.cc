@@ -308,10 +308,12 @@ void RaftOwner::compact_memory() {
   const Index applied = node_.applied();
   if (compaction_held_ || applied - compacted_at_ < kCompactEvery) return;
   if (applied > storage_.last_index()) return;  // applied from memory before its append was acknowledged
+  // While all can be kept, all is: a follower that raft asks again from the very beginning needs no snapshot then.
+  const Index keep = options_.snapshot_catchup_entries;
+  if (applied <= keep) return;
   compacted_at_ = applied;
   if (!storage_.create_snapshot(applied, &conf_state_, SharedBytes()).ok()) return;
-  const Index keep = options_.snapshot_catchup_entries;
-  const Index compact_to = applied > keep ? Index(applied - keep) : Index(1);
+  const Index compact_to = Index(applied - keep);
   if (compact_to >= storage_.first_index()) (void)storage_.compact(compact_to);
 }
 

@@ -42,6 +42,9 @@ void SimNetwork::heal() {
     link.blocked = false;
     link.has_quality = false;
     link.line_free = std::min(link.line_free, scheduler_.now());
+    link.last_arrival = env::Instant{0};
+    link.on_the_way = 0;
+    ++link.connection;
   }
 }
 
@@ -88,11 +91,14 @@ void SimNetwork::deliver_at(env::Instant when, raft::Message message) {
   fullest_ = std::max(fullest_, ++l.on_the_way);
   // Task is small; a message is not.
   auto carried = std::make_unique<raft::Message>(std::move(message));
-  scheduler_.at(when, [this, carried = std::move(carried)] { arrive(std::move(*carried)); });
+  scheduler_.at(when, [this, carried = std::move(carried), connection = l.connection] {
+    arrive(std::move(*carried), connection);
+  });
 }
 
-void SimNetwork::arrive(raft::Message message) {
+void SimNetwork::arrive(raft::Message message, uint64_t connection) {
   Link& l = link(message.from, message.to);
+  if (l.connection != connection) return lose(message, quality_of(l));
   --l.on_the_way;
   auto receiver = endpoints_.find(message.to);
   if (l.blocked || receiver == endpoints_.end()) return lose(message, quality_of(l));

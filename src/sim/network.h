@@ -68,7 +68,7 @@ class SimNetwork {
   void block(MemberId from, MemberId to) { link(from, to).blocked = true; }
   void unblock(MemberId from, MemberId to) { link(from, to).blocked = false; }
   bool blocked(MemberId from, MemberId to) { return link(from, to).blocked; }
-  // Everything as it should be, from now on.
+  // Everything as it should be, from now on. Connections are new: what was on its way over a slow one is lost.
   void heal();
 
   const Counts& counts() const { return counts_; }
@@ -82,6 +82,7 @@ class SimNetwork {
     env::Instant last_arrival{0};
     env::Instant line_free{0};
     size_t on_the_way = 0;
+    uint64_t connection = 0;
   };
   Link& link(MemberId from, MemberId to) { return links_[{from, to}]; }
   const LinkQuality& quality_of(const Link& link) const {
@@ -90,7 +91,7 @@ class SimNetwork {
   env::Instant arrival(Link& link, const LinkQuality& quality, const raft::Message& message,
                        env::Instant leaves);
   void deliver_at(env::Instant when, raft::Message message);
-  void arrive(raft::Message message);
+  void arrive(raft::Message message, uint64_t connection);
   void lose(const raft::Message& message, const LinkQuality& quality);
   bool strikes(uint32_t ppm) { return ppm != 0 && random_.below(1'000'000) < ppm; }
 

@@ -36,6 +36,7 @@ bool is_read(const Request& request) {
 
 std::string text_of(std::unique_ptr<apply::Result> result) {
   if (!result->status.ok()) return std::string(message(result->status));
+  if (result->response == nullptr) (void)result->as<pb::PutResponse>();  // it says no more than its revision
   return static_cast<const google::protobuf::Message&>(*result->response).ShortDebugString();
 }
 
