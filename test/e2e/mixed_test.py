@@ -2,6 +2,7 @@
 leads, all say and hold the same. RAFT-03..16 RAL-01 RAL-15 MEM-01..04 MEM-08 VER-01 MNT-07 TRP-40 TRP-41 TRP-44 TRP-45"""
 import os
 import random
+import threading
 import unittest
 
 import harness
@@ -14,6 +15,7 @@ class Mixed:
     """The tests; each subclass says which etcd."""
     etcd = ""
     cluster_version = ""
+    has_short_log = True  # --snapshot-catchup-entries
 
     def start(self, *binaries):
         self.cluster = Cluster(*binaries)
@@ -85,9 +87,50 @@ class Mixed:
         self.write_by_all(4)
 
 
+    # RAFT-17 RAFT-18 RAFT-19 TRP-46
+    def test_catch_up_over_a_snapshot(self):
+        self.cluster = Cluster(self.etcd, harness.HOLDFAST, harness.HOLDFAST)
+        self.addCleanup(self.cluster.close)
+        theirs, *ours = self.cluster.members
+        short_log = ["--snapshot-count=50", "--snapshot-catchup-entries=10"]
+        for member in ours:
+            member.flags = short_log
+        theirs.flags = short_log if self.has_short_log else ["--snapshot-count=50"]
+        self.cluster.start()
+        self.make_lead(ours)
+        self.miss_and_catch_up(theirs, "ours")
+        if self.has_short_log:
+            self.make_lead([theirs])
+            self.miss_and_catch_up(ours[0], "theirs")
+        self.write_by_all(5)
+
+    def miss_and_catch_up(self, member, prefix):
+        """The member is away while the log grows by more than its leader keeps."""
+        member.kill()
+        leader = self.cluster.leader([m for m in self.cluster.members if m is not member])
+
+        def write(number):
+            for i in range(60):
+                leader.etcdctl("put", f"{prefix}-{number}-{i}", "v" * 1000, timeout="20s")
+        writers = [threading.Thread(target=write, args=(n,)) for n in range(6)]
+        for w in writers:
+            w.start()
+        for w in writers:
+            w.join()
+        member.start().wait_ready()
+        self.assertEqual(len(member.get(f"{prefix}-5-59")), 1000)
+        self.cluster.assert_equal_hashes(self)
+        with open(member.log_path, errors="replace") as log:
+            self.assertRegex(log.read(), "received and saved database snapshot")
+        member.kill()
+        member.start().wait_ready()
+        self.assertEqual(len(member.get(f"{prefix}-5-59")), 1000)
+
+
 @unittest.skipUnless(harness.have("etcdctl", "etcd"), "etcd or etcdctl is not installed")
 class With34(Mixed, unittest.TestCase):
     etcd = "etcd"
+    has_short_log = False
     cluster_version = '"etcdcluster":"3.4.0"'
 
 
