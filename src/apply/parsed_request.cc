@@ -6,6 +6,7 @@
 #include "base/wire.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "membership/v2_store.h"
 #include "raft_internal.pb.h"
 
 namespace holdfast::apply {
@@ -79,6 +80,7 @@ constexpr std::array kCommands = {
 
 std::string_view operation_name(CommandKind kind) {
   if (kind == CommandKind::put) return "Put";
+  if (kind == CommandKind::v2) return "V2";
   for (const Command& command : kCommands)
     if (command.kind == kind) return command.name;
   return "unknown";
@@ -98,6 +100,7 @@ bool ParsedRequest::parse(std::string_view data) {
   }
   bytes_ = data;
   if (parse_fast()) return true;  // it has a header
+  if (parse_v2()) return true;
 
   auto* message = google::protobuf::Arena::CreateMessage<pb::InternalRaftRequest>(arena_.get());
   message_ = message;
@@ -115,6 +118,32 @@ bool ParsedRequest::parse(std::string_view data) {
   }
   if (kind_ == CommandKind::put) put_ = view_of(message->put());
   return id_ != 0 || message->has_header();
+}
+
+// As etcd 3.6's v2ToV3Request.
+bool ParsedRequest::parse_v2() {
+  const auto request = membership::parse_v2_request(bytes_);
+  if (!request) return false;
+  id_ = request->id;
+  caller_ = {};
+  kind_ = CommandKind::v2;
+  auto* message = google::protobuf::Arena::CreateMessage<pb::InternalRaftRequest>(arena_.get());
+  message_ = message;
+  if (request->method != "PUT") return true;
+  if (request->path == membership::kV2VersionPath) {
+    message->mutable_cluster_version_set()->set_ver(std::string(request->value));
+    kind_ = CommandKind::cluster_version_set;
+  } else if (const auto member = membership::parse_v2_attributes_path(request->path)) {
+    const auto attributes = membership::parse_attributes(request->value);
+    if (!attributes) return false;
+    auto* set = message->mutable_cluster_member_attr_set();
+    set->set_member_id(member->value);
+    set->mutable_member_attributes()->set_name(attributes->name);
+    for (const std::string& url : attributes->client_urls)
+      set->mutable_member_attributes()->add_client_urls(url);
+    kind_ = CommandKind::cluster_member_attr_set;
+  }
+  return true;
 }
 
 // Only what every proposer sends: a header and a put, each once.

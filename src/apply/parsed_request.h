@@ -22,6 +22,7 @@ namespace holdfast::apply {
 // Field numbers of InternalRaftRequest.
 enum class CommandKind : uint32_t {
   none = 0,
+  v2 = 2,  // a request of etcd's v2 API that says nothing about the cluster: without effect
   range = 3,
   put = 4,
   delete_range = 5,
@@ -64,7 +65,8 @@ class ParsedRequest {
   ParsedRequest& operator=(const ParsedRequest&) = delete;
 
   // `data`: an entry's payload, not empty; it is pointed into until the next parse(). False if it is no
-  // InternalRaftRequest or has no id, for which etcd panics.
+  // InternalRaftRequest or has no id, for which etcd panics. What members before 3.6 say about the cluster in v2 requests
+  // is read as the command that later ones send (MEM-10).
   bool parse(std::string_view data);
 
   uint64_t id() const { return id_; }  // PUT-05
@@ -77,6 +79,7 @@ class ParsedRequest {
 
  private:
   bool parse_fast();
+  bool parse_v2();
   bool parse_header(std::string_view bytes);
   bool parse_put(std::string_view bytes);
 

@@ -198,7 +198,8 @@ bool StateMachine::dispatch_always(const ParsedRequest& request, bool should_app
       apply_downgrade(request, should_apply);
       return true;
     case CommandKind::downgrade_version_test:
-      return true;  // VER-10
+    case CommandKind::v2:
+      return true;  // VER-10, MEM-10
     default:
       return false;
   }
