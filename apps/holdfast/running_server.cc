@@ -198,8 +198,9 @@ absl::Status RunningServer::open_client_ports() {
           ? rpc::HealthDuringDefragment::not_serving
           : rpc::HealthDuringDefragment::serving;
   w.services = std::make_unique<rpc::GrpcServices>(
-      rpc::GrpcServices::Parts{w.member->v3(), w.member->leases(), w.background, w.metrics,
-                               log_}, std::move(options));
+      rpc::GrpcServices::Parts{w.member->v3(), w.member->cluster_services(), w.member->leases(),
+                               w.background, w.metrics, log_},
+      std::move(options));
   w.grpc = std::make_unique<net::GrpcServer>(grpc_settings(config_), &w.services->observer());
   w.watch = std::make_unique<rpc::WatchService>(
       w.services->rpc(), w.member->watch_feed(), w.metrics, log_,

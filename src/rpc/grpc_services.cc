@@ -10,7 +10,8 @@ GrpcServices::GrpcServices(Parts parts, Options options)
       replies_(parts.v3.member(), parts.log,
                {.warning_unary_request_duration = options.warning_unary_request_duration}),
       leader_(parts.v3.member(), parts.executor, options.election_timeout),
-      rpc_{parts.v3, parts.leases, gate_, replies_, leader_, health_, options.during_defragment} {}
+      rpc_{parts.v3, parts.cluster, parts.leases, gate_, replies_, leader_, health_,
+           options.during_defragment} {}
 
 void GrpcServices::register_all(net::GrpcServer& server) {
   register_kv(server, rpc_);

@@ -1,6 +1,6 @@
 // The gRPC side of the client port: all services with what they share. Wiring:
 //
-//   rpc::GrpcServices services({v3, leases, chores_executor, metrics, log}, options);
+//   rpc::GrpcServices services({v3, cluster_services, leases, chores_executor, metrics, log}, options);
 //   net::GrpcServer grpc(grpc_options, &services.observer());
 //   services.register_all(grpc);
 //   services.start();
@@ -28,6 +28,7 @@ class GrpcServices {
  public:
   struct Parts {
     server::V3Server& v3;
+    server::ClusterServices cluster;
     server::LeaseRequests& leases;
     env::Executor& executor;  // for the look-out for a leader
     env::Metrics& metrics;

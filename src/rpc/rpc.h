@@ -11,6 +11,7 @@
 #include "rpc/grpc_health.h"
 #include "rpc/leader_monitor.h"
 #include "rpc/replies.h"
+#include "server/cluster_services.h"
 #include "server/lease_requests.h"
 #include "server/v3_server.h"
 
@@ -21,6 +22,7 @@ enum class HealthDuringDefragment : uint8_t { serving, not_serving };
 
 struct Rpc {
   server::V3Server& v3;
+  server::ClusterServices cluster;
   server::LeaseRequests& leases;
   CallGate& gate;
   const Replies& replies;

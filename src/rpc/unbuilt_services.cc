@@ -17,12 +17,6 @@ constexpr net::MethodKind kServerStream = net::MethodKind::server_stream;
 
 // GEN-01: everything on etcd's client port that has no service of ours yet.
 constexpr Method kMethods[] = {
-    {"/etcdserverpb.Cluster/MemberAdd", kUnary},
-    {"/etcdserverpb.Cluster/MemberRemove", kUnary},
-    {"/etcdserverpb.Cluster/MemberUpdate", kUnary},
-    {"/etcdserverpb.Cluster/MemberPromote", kUnary},
-    {"/etcdserverpb.Maintenance/MoveLeader", kUnary},
-    {"/etcdserverpb.Maintenance/Downgrade", kUnary},
     {"/etcdserverpb.Auth/AuthEnable", kUnary},
     {"/etcdserverpb.Auth/AuthDisable", kUnary},
     {"/etcdserverpb.Auth/AuthStatus", kUnary},

@@ -1,10 +1,12 @@
 #include "server/bootstrap.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/initial_cluster.h"
+#include "raft/codec.h"
 #include "wal/record.h"
 #include "wal/snap_file.h"
 
@@ -109,7 +111,9 @@ absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Log
   return result;
 }
 
-absl::StatusOr<Log> found_cluster(const wal::World& world, const MemberConfig& config) {
+absl::StatusOr<ClusterOrigin> origin_by_flags(const MemberConfig& config) {
+  if (config.initial_cluster_state == ClusterState::existing)
+    return failed("the members of an existing cluster must be asked before this one can join it");
   auto members = membership::founding_members(config.initial_cluster, config.initial_cluster_token);
   if (!members.ok()) return members.status();
   const auto self = std::find_if(members->begin(), members->end(),
@@ -119,12 +123,20 @@ absl::StatusOr<Log> found_cluster(const wal::World& world, const MemberConfig& c
                               config.name));
   std::vector<MemberId> ids;
   for (const membership::Member& m : *members) ids.push_back(m.id);
+  return ClusterOrigin{.self = self->id,
+                       .cluster = membership::cluster_id(ids),
+                       .members = *std::move(members)};
+}
 
+absl::StatusOr<Log> begin_log(const wal::World& world, const MemberConfig& config,
+                              const ClusterOrigin& origin) {
   Log log;
-  log.member = self->id;
-  log.cluster = membership::cluster_id(ids);
-  log.founding_members = *members;
-  log.founders = membership::bootstrap_peers(*members);
+  log.member = origin.self;
+  log.cluster = origin.cluster;
+  log.known_members = origin.members;
+  log.remotes = origin.remotes;
+  if (origin.kind == ClusterOrigin::Kind::founded)
+    log.founders = membership::bootstrap_peers(origin.members);
   auto wal = wal::Wal::create(world, wal_options(config), config.wal_path(),
                               wal::encode(wal::Metadata{log.member, log.cluster}));
   if (!wal.ok()) return with_prefix("failed to create WAL", wal.status());
@@ -149,6 +161,7 @@ absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& conf
   if (!metadata.ok()) return with_prefix("failed to read WAL metadata", metadata.status());
 
   Log log;
+  log.reopened = true;
   log.member = metadata->node_id;
   log.cluster = metadata->cluster_id;
   log.wal = std::move(opened->wal);
@@ -161,6 +174,77 @@ absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& conf
                      {"commit-index", log.contents.hard_state.commit},
                      {"snapshot-index", from.index}});
   return log;
+}
+
+namespace {
+
+raft::Entry conf_change_entry(const raft::HardState& state, Index index, raft::ConfChange change) {
+  return {.term = state.term,
+          .index = index,
+          .type = raft::EntryType::conf_change,
+          .data = SharedBytes(raft::encoded(change))};
+}
+
+// Everybody who is in the configuration or comes into it by these entries.
+absl::StatusOr<std::set<MemberId>> members_of(const raft::ConfState& conf_state,
+                                              const std::vector<raft::Entry>& entries) {
+  std::set<MemberId> ids(conf_state.voters.begin(), conf_state.voters.end());
+  ids.insert(conf_state.learners.begin(), conf_state.learners.end());
+  for (const raft::Entry& entry : entries) {
+    if (entry.type != raft::EntryType::conf_change) continue;
+    auto change = raft::decode_conf_change(entry.data);
+    if (!change.ok()) return change.status();
+    if (change->type == raft::ConfChangeType::remove_node)
+      ids.erase(change->node_id);
+    else if (change->type != raft::ConfChangeType::update_node)
+      ids.insert(change->node_id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+absl::Status force_new_cluster(Log& log, Logger& logger, const raft::ConfState& conf_state,
+                               Index consistent_index) {
+  raft::HardState& state = log.contents.hard_state;
+  std::vector<raft::Entry>& entries = log.contents.entries;
+  const Index commit_by_log = state.commit;
+  state.commit = std::max(state.commit, consistent_index);
+  const auto uncommitted =
+      std::find_if(entries.begin(), entries.end(),
+                   [&](const raft::Entry& entry) { return entry.index > state.commit; });
+  if (uncommitted != entries.end())
+    logger.info("discarding uncommitted WAL entries",
+                {{"entry-index", uncommitted->index},
+                 {"commit-index-from-wal", state.commit},
+                 {"number-of-discarded-entries", static_cast<int64_t>(entries.end() - uncommitted)}});
+  entries.erase(uncommitted, entries.end());
+
+  auto ids = members_of(conf_state, entries);
+  if (!ids.ok()) return with_prefix("failed to read WAL", ids.status());
+  std::vector<raft::Entry> forced;
+  const auto append = [&](raft::ConfChange change) {
+    forced.push_back(conf_change_entry(state, state.commit + 1 + forced.size(), std::move(change)));
+  };
+  // This member first: raft must have a voter at all times.
+  if (!ids->contains(log.member))
+    append({.type = raft::ConfChangeType::add_node,
+            .node_id = log.member,
+            .context = SharedBytes(membership::to_json(
+                membership::Member{.id = log.member, .peer_urls = {"http://localhost:2380"}}))});
+  for (MemberId id : *ids)
+    if (id != log.member) append({.type = raft::ConfChangeType::remove_node, .node_id = id});
+  if (!forced.empty()) {
+    if (absl::Status s = log.wal->save({}, forced); !s.ok())
+      return with_prefix("failed to save hard state and entries", s);
+    entries.insert(entries.end(), forced.begin(), forced.end());
+    state.commit = entries.back().index;
+  }
+  logger.info("forcing restart member", {{"cluster-id", log.cluster},
+                                         {"local-member-id", log.member},
+                                         {"wal-commit-index", commit_by_log},
+                                         {"commit-index", state.commit}});
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<raft::MemoryStorage>> make_raft_storage(

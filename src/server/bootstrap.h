@@ -13,6 +13,7 @@
 #include "membership/cluster.h"
 #include "raft/raw_node.h"
 #include "raft/storage.h"
+#include "server/cluster_finder.h"
 #include "server/member_config.h"
 #include "wal/wal.h"
 
@@ -30,16 +31,26 @@ absl::StatusOr<DataDirectory> prepare_data_directory(env::FileSystem& files, Log
 // Step 2, before the backend is read: whose log this is. For a new member from the flags, otherwise from the log itself
 // (MEM-13), which is opened, repaired if its tail is torn, and ready to be appended to.
 struct Log {
+  bool reopened = false;
   MemberId member;
   ClusterId cluster;
   std::unique_ptr<wal::Wal> wal;
   raft::SnapshotMetadata snapshot;  // what the log was opened from; no configuration
   wal::Contents contents;
-  std::vector<raft::Peer> founders;             // of a new cluster, else empty
-  std::vector<membership::Member> founding_members;
+  std::vector<raft::Peer> founders;  // of a new cluster, else empty
+  std::vector<membership::Member> known_members;  // of a new member: before the log tells
+  std::vector<membership::Member> remotes;        // of one that joins
 };
-absl::StatusOr<Log> found_cluster(const wal::World& world, const MemberConfig& config);
+// A new cluster by the flags alone, asking nobody. FailedPrecondition for a member that must ask.
+absl::StatusOr<ClusterOrigin> origin_by_flags(const MemberConfig& config);
+absl::StatusOr<Log> begin_log(const wal::World& world, const MemberConfig& config,
+                              const ClusterOrigin& origin);
 absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& config);
+
+// Before step 3, with --force-new-cluster: drops what is not committed and appends the removal of everybody else,
+// committed by fiat (MEM-14, TRP-59). `conf_state` and `consistent_index` are the backend's.
+absl::Status force_new_cluster(Log& log, Logger& logger, const raft::ConfState& conf_state,
+                               Index consistent_index);
 
 // Step 3: raft's storage. The configuration is the backend's, not the snapshot's (MEM-07). DataLoss if the backend is
 // behind the snapshot (DIR-06).

@@ -8,6 +8,7 @@
 #include "fmt/ranges.h"
 #include "membership/initial_cluster.h"
 #include "membership/version.h"
+#include "server/member_info.h"
 
 namespace holdfast::server {
 

@@ -62,7 +62,9 @@ void LeaderTransfer::hand_over(env::Executor& executor, Done done) {
                     {{"local-member-id", self}, {"current-leader-member-id", leader}});
     return done(absl::OkStatus());
   }
-  const std::vector<MemberId> voters = parts_.member.cluster()->voters();
+  const auto cluster = parts_.member.cluster();
+  const std::vector<MemberId> voters = cluster->voters();
+  if (cluster->find(self) == nullptr) return done(absl::OkStatus());  // removed: the others go on without it
   if (voters.size() <= 1) {
     parts_.log.info("skipped leadership transfer for single voting member cluster",
                     {{"local-member-id", self}, {"current-leader-member-id", leader}});

@@ -15,11 +15,14 @@
 #include "server/backend_operations.h"
 #include "server/backend_snapshots.h"
 #include "server/bootstrap.h"
+#include "server/downgrades.h"
 #include "server/etcd_data.h"
+#include "server/leader_transfer.h"
 #include "server/lease_checkpointer.h"
 #include "server/lease_expirer.h"
 #include "server/log_writer.h"
 #include "server/member_view.h"
+#include "server/membership_changes.h"
 #include "server/proposal_timeouts.h"
 #include "server/publisher.h"
 #include "server/purger.h"
@@ -31,6 +34,7 @@
 #include "server/snapshot_sender.h"
 #include "server/state_observers.h"
 #include "server/storage_version.h"
+#include "server/tick_advance.h"
 #include "server/watch_publisher.h"
 #include "wal/snap_file.h"
 
@@ -46,14 +50,17 @@ struct Origins {
 };
 
 absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::World& world,
-                                     const Member::OpenEngine& open_engine) {
+                                     const Member::OpenEngine& open_engine,
+                                     std::optional<ClusterOrigin> origin) {
   Origins origins;
   auto directory = prepare_data_directory(world.files, world.log, config);
   if (!directory.ok()) return directory.status();
   origins.directory = *directory;
-  if (!directory->has_log && config.initial_cluster_state == ClusterState::existing)
-    return absl::FailedPreconditionError(
-        "joining an existing cluster is not supported by this version of holdfast yet");
+  if (!directory->has_log && !origin) {
+    auto by_flags = origin_by_flags(config);
+    if (!by_flags.ok()) return by_flags.status();
+    origin = *std::move(by_flags);
+  }
   const wal::World wal_world{world.files, world.clock, world.log, world.metrics, world.faults};
   absl::StatusOr<EtcdData> etcd_data = absl::NotFoundError("");
   if (directory->has_etcd_database) {
@@ -66,7 +73,8 @@ absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::W
   origins.engine = *std::move(engine);
   // A log without its backend is refused, so the backend's name must last before there is a log.
   if (absl::Status s = world.files.sync_directory(config.snap_dir()); !s.ok()) return s;
-  auto log = directory->has_log ? reopen_log(wal_world, config) : found_cluster(wal_world, config);
+  auto log = directory->has_log ? reopen_log(wal_world, config)
+                                : begin_log(wal_world, config, *origin);
   if (!log.ok()) return log.status();
   origins.log = *std::move(log);
   if (etcd_data.ok()) {
@@ -148,6 +156,7 @@ struct Member::Parts {
   void raise_no_space(Task answer);
   AskMemberVersions ask_versions(env::Duration timeout);
   void add_peers();
+  void stop_owners(Task stopped);
 
   const MemberConfig config;
   const World world;
@@ -184,6 +193,7 @@ struct Member::Parts {
   std::unique_ptr<SnapshotSaver> snapshots;
   std::unique_ptr<SnapshotSender> snapshot_sender;
   std::unique_ptr<SnapshotInstaller> snapshot_installer;
+  std::unique_ptr<AppliedWaits> applied;
   std::unique_ptr<ProposalTimeouts> timeouts;
 
   // Requests.
@@ -193,8 +203,10 @@ struct Member::Parts {
   std::unique_ptr<V3Server> v3;
   NoLeaderLessor no_leader_lessor;
   std::unique_ptr<Leadership> leadership;
-  std::unique_ptr<AppliedWaits> applied_waits;
   std::unique_ptr<LeaseRequests> lease_requests;
+  std::unique_ptr<MembershipChanges> membership;
+  std::unique_ptr<LeaderTransfer> transfer;
+  std::unique_ptr<Downgrades> downgrades;
 
   std::unique_ptr<VersionMonitor> versions;
   std::unique_ptr<LeaseExpirer> leases;
@@ -214,13 +226,14 @@ std::shared_ptr<backend::Backend> Member::Parts::make_backend(
 absl::Status Member::Parts::open_state(std::unique_ptr<backend::Engine> engine) {
   backend = make_backend(std::move(engine));
   auto opened = apply::StateMachine::open(
-      *backend, membership::Cluster::provisional(log.cluster, log.founding_members),
+      *backend, membership::Cluster::provisional(log.cluster, log.known_members),
       machine_options(config, log.member),
       {executors.apply, executors.background, world.process, world.metrics, world.log, authorizer});
   if (!opened.ok()) return opened.status();
   machine = *std::move(opened);
   show_state(backend);
-  storage_version = std::make_unique<StorageVersion>(*machine, view);
+  storage_version =
+      std::make_unique<StorageVersion>(*machine, view, [this] { snapshots->force(); });
   watch_feed = std::make_shared<mvcc::WatchFeed>(machine->store(), world.metrics);  // shared with the hubs
   watch_publisher = std::make_unique<WatchPublisher>(watch_feed);
   observers.add(*storage_version);
@@ -236,10 +249,16 @@ void Member::Parts::show_state(std::shared_ptr<backend::Backend> now) {
 }
 
 absl::Status Member::Parts::open_consensus() {
-  auto made = make_raft_storage(log, machine->cluster()->is_established()
-                                         ? machine->cluster()->conf_state()
-                                         : raft::ConfState{},
-                                machine->consistent_index(), config.backend_path());
+  const auto cluster = machine->cluster();
+  const raft::ConfState conf_state =
+      cluster->is_established() ? cluster->conf_state() : raft::ConfState{};
+  if (config.force_new_cluster && log.reopened)
+    if (absl::Status s =
+            force_new_cluster(log, world.log, conf_state, machine->consistent_index());
+        !s.ok())
+      return s;
+  auto made =
+      make_raft_storage(log, conf_state, machine->consistent_index(), config.backend_path());
   if (!made.ok()) return made.status();
   storage = *std::move(made);
   raft = std::make_unique<RaftOwner>(
@@ -264,6 +283,8 @@ absl::Status Member::Parts::open_consensus() {
       SnapshotSaver::Options{config.snapshot_count, log.member});
   apply->add_listener(*watch_publisher);
   apply->add_listener(*snapshots);
+  applied = std::make_unique<AppliedWaits>(executors.apply, board);
+  apply->add_listener(*applied);
   raft->connect(*writer, *apply, *reads);
   open_snapshots();
   raft->publish_status_to([this](std::string json) { view.show_raft_status(std::move(json)); });
@@ -308,13 +329,21 @@ void Member::Parts::open_requests() {
                         config.warning_apply_duration});
   leadership = std::make_unique<Leadership>(board, *door, world.log, log.member,
                                             config.heartbeat_interval);
-  applied_waits = std::make_unique<AppliedWaits>(executors.apply, board);
-  apply->add_listener(*applied_waits);
   lease_requests = std::make_unique<LeaseRequests>(
-      LeaseRequests::Parts{machine->leases(), view, *leadership, *applied_waits, *door, access,
+      LeaseRequests::Parts{machine->leases(), view, *leadership, *applied, *door, access,
                            links.leader_lessor != nullptr ? *links.leader_lessor : no_leader_lessor},
       LeaseRequests::Options{config.fast_lease_keep_alive, config.request_timeout(),
                              config.election_timeout()});
+  membership = std::make_unique<MembershipChanges>(
+      MembershipChanges::Parts{*door, view, access, *raft, *applied, links.peers, links.remote,
+                               world.clock, world.metrics, world.log},
+      MembershipChanges::Options{config.strict_reconfig_check, config.request_timeout(),
+                                 config.election_timeout()});
+  transfer = std::make_unique<LeaderTransfer>(
+      LeaderTransfer::Parts{*raft, view, access, links.peers, world.log},
+      LeaderTransfer::Options{config.heartbeat_interval, config.request_timeout()});
+  downgrades = std::make_unique<Downgrades>(
+      Downgrades::Parts{*door, *door, view, access, world.log});
   apply->on_no_space([this](Task answer) { raise_no_space(std::move(answer)); });
 }
 
@@ -333,6 +362,8 @@ AskMemberVersions Member::Parts::ask_versions(env::Duration timeout) {
 
 void Member::Parts::add_peers() {
   const auto cluster = machine->cluster();
+  for (const membership::Member& remote : log.remotes)
+    if (remote.id != log.member) links.peers.add_remote(remote.id, remote.peer_urls);
   for (const auto& [id, member] : cluster->members())
     if (id != log.member) links.peers.add(id, member.peer_urls);
 }
@@ -345,6 +376,13 @@ void Member::Parts::open_chores(Task ready) {
                        world.log},
       Publisher::Attributes{log.member, log.cluster, config.name, config.advertise_client_urls},
       config.request_timeout(), std::move(ready)));
+  chores.push_back(std::make_unique<DowngradeMonitor>(
+      DowngradeMonitor::Parts{executors.background, *door, view,
+                              ask_versions(config.request_timeout()), world.log},
+      config.downgrade_check_time, config.request_timeout()));
+  if (config.initial_election_tick_advance && machine->cluster()->members().size() > 1)
+    chores.push_back(std::make_unique<TickAdvance>(
+        TickAdvance::Parts{*raft, view, links.peers, world.log}, config.election_ticks));
   chores.push_back(std::make_unique<AutoCompactor>(
       AutoCompactor::Parts{executors.background, *door,
                            [this] { return view.store()->current_revision(); },
@@ -358,13 +396,18 @@ void Member::Parts::open_chores(Task ready) {
                       static_cast<size_t>(config.max_snapshots)}));
 }
 
+bool Member::has_log(env::FileSystem& files, const MemberConfig& config) {
+  return wal::exists(files, config.wal_path());
+}
+
 Member::Member(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Member::~Member() = default;
 
 absl::StatusOr<std::unique_ptr<Member>> Member::open(const MemberConfig& config, const World& world,
                                                      const Executors& executors,
-                                                     const OpenEngine& open_engine, Links links) {
-  auto origins = find_origins(config, world, open_engine);
+                                                     const OpenEngine& open_engine, Links links,
+                                                     std::optional<ClusterOrigin> origin) {
+  auto origins = find_origins(config, world, open_engine, std::move(origin));
   if (!origins.ok()) return origins.status();
   auto parts = std::make_unique<Parts>(config, world, executors, std::move(links),
                                        std::move(origins->log));
@@ -433,6 +476,20 @@ void Member::start(Events events) {
 
 void Member::stop(Task stopped) {
   Parts& p = *parts_;
+  p.executors.background.post([&p, stopped = std::move(stopped)]() mutable {
+    p.transfer->hand_over(p.executors.background,
+                          [&p, stopped = std::move(stopped)](const absl::Status& status) mutable {
+                            if (!status.ok())
+                              p.world.log.warn("leadership transfer failed",
+                                               {{"local-member-id", p.log.member},
+                                                {"error", message(status)}});
+                            p.stop_owners(std::move(stopped));
+                          });
+  });
+}
+
+void Member::Parts::stop_owners(Task stopped) {
+  Parts& p = *this;
   for (auto& chore : p.chores) chore->stop();
   p.versions->stop();
   p.leases->stop();
@@ -447,14 +504,18 @@ void Member::stop(Task stopped) {
     p.executors.log.post([&p, stopped = std::move(stopped)]() mutable {
       p.writer->stop();
       p.executors.apply.post([&p, stopped = std::move(stopped)]() mutable {
-        p.applied_waits->stop();
         p.apply->stop();
+        p.applied->stop();
         p.watch_feed->close();
         p.snapshot_sender->stop();
         p.backend->close(std::move(stopped));
       });
     });
   });
+}
+
+ClusterServices Member::cluster_services() {
+  return {*parts_->membership, *parts_->transfer, *parts_->downgrades};
 }
 
 V3Server& Member::v3() { return *parts_->v3; }

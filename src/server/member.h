@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "backend/engine.h"
@@ -21,6 +22,8 @@
 #include "mvcc/watch_feed.h"
 #include "raft/message.h"
 #include "raft/raw_node.h"
+#include "server/cluster_finder.h"
+#include "server/cluster_services.h"
 #include "server/lease_requests.h"
 #include "server/member_config.h"
 #include "server/peers.h"
@@ -58,10 +61,15 @@ class Member {
     LeaderLessor* leader_lessor = nullptr;
   };
 
-  // Founds a new member or takes up an old one. Call it on the apply executor; nothing runs before start().
+  // Founds a new member or takes up an old one. Call it on the apply executor; nothing runs before start(). `origin`: what
+  // a ClusterFinder found for a new member; without it the flags alone found a cluster. Nobody looks at it if this member
+  // has a log.
   static absl::StatusOr<std::unique_ptr<Member>> open(const MemberConfig& config, const World& world,
                                                       const Executors& executors,
-                                                      const OpenEngine& open_engine, Links links);
+                                                      const OpenEngine& open_engine, Links links,
+                                                      std::optional<ClusterOrigin> origin = {});
+  // Whether this member has lived before, and so needs no ClusterFinder.
+  static bool has_log(env::FileSystem& files, const MemberConfig& config);
   ~Member();
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -73,12 +81,14 @@ class Member {
     Task removed;
   };
   void start(Events events);
-  // Any thread, once. Requests under way are answered `stopped`; what was applied is committed; files are closed.
+  // Any thread, once. A leader first hands leadership over, if somebody can take it (OPS-11). Requests under way are
+  // answered `stopped`; what was applied is committed; files are closed.
   // `stopped` runs on some executor of the member.
   void stop(Task stopped);
 
   V3Server& v3();
   LeaseRequests& leases();
+  ClusterServices cluster_services();
   const MemberInfo& info() const;
   // Everything that changes, for the hubs of watchers, who share it.
   const std::shared_ptr<mvcc::WatchFeed>& watch_feed();

@@ -27,6 +27,7 @@ struct MemberConfig {
   bool strict_reconfig_check = true;
   bool force_new_cluster = false;
   int max_learners = 1;
+  env::Duration downgrade_check_time = std::chrono::seconds(5);  // 0: never
 
   env::Duration heartbeat_interval = std::chrono::milliseconds(100);
   int election_ticks = 10;

@@ -1,6 +1,7 @@
 #include "server/response_header.h"
 
 #include "base/wire.h"
+#include "membership/member.h"
 #include "mvcc/store.h"
 #include "rpc.pb.h"
 
@@ -27,6 +28,14 @@ void fill_identity(etcdserverpb::ResponseHeader& header, const MemberInfo& membe
 void fill_header(etcdserverpb::ResponseHeader& header, const MemberInfo& member) {
   fill_identity(header, member);
   if (header.revision() == 0) header.set_revision(member.store()->current_revision().value);
+}
+
+void fill_member(etcdserverpb::Member& to, const membership::Member& from) {
+  to.set_id(from.id.value);
+  to.set_name(from.name);
+  for (const std::string& url : from.peer_urls) to.add_peerurls(url);
+  for (const std::string& url : from.client_urls) to.add_clienturls(url);
+  to.set_islearner(from.is_learner);
 }
 
 }  // namespace holdfast::server

@@ -8,7 +8,11 @@
 #include "server/member_info.h"
 
 namespace etcdserverpb {
+class Member;
 class ResponseHeader;
+}  // namespace etcdserverpb
+namespace holdfast::membership {
+struct Member;
 }
 
 namespace holdfast::server {
@@ -23,5 +27,7 @@ void append_header(std::string& out, const MemberInfo& member, Revision revision
 void fill_identity(etcdserverpb::ResponseHeader& header, const MemberInfo& member);
 // Besides, the revision if it is 0: the store's current one.
 void fill_header(etcdserverpb::ResponseHeader& header, const MemberInfo& member);
+
+void fill_member(etcdserverpb::Member& to, const membership::Member& from);
 
 }  // namespace holdfast::server

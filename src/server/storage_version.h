@@ -2,6 +2,8 @@
 // it says which schema the backend has. Not replicated: each member follows on its own, and HashKV leaves it out.
 #pragma once
 
+#include <functional>
+
 #include "apply/state_machine.h"
 #include "backend/backend.h"
 #include "server/member_view.h"
@@ -10,10 +12,13 @@ namespace holdfast::server {
 
 class StorageVersion : public apply::StateObserver {
  public:
-  StorageVersion(apply::StateMachine& machine, MemberView& view) : machine_(machine), view_(view) {
+  // `on_lowered`: the cluster's version went down.
+  StorageVersion(apply::StateMachine& machine, MemberView& view, std::function<void()> on_lowered)
+      : machine_(machine), view_(view), on_lowered_(std::move(on_lowered)) {
     on_cluster_changed(machine.cluster());
   }
 
+  void on_cluster_version_lowered() override { on_lowered_(); }
   void on_cluster_changed(const std::shared_ptr<const membership::Cluster>& cluster) override {
     const std::string current = stored_version();
     view_.show_storage_version(current);
@@ -38,6 +43,7 @@ class StorageVersion : public apply::StateObserver {
 
   apply::StateMachine& machine_;
   MemberView& view_;
+  const std::function<void()> on_lowered_;
 };
 
 }  // namespace holdfast::server

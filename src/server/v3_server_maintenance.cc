@@ -27,14 +27,6 @@ std::string alarm_text(const apply::Alarm& alarm) {
   return text;
 }
 
-void fill(pb::Member& to, const membership::Member& from) {
-  to.set_id(from.id.value);
-  to.set_name(from.name);
-  for (const std::string& url : from.peer_urls) to.add_peerurls(url);
-  for (const std::string& url : from.client_urls) to.add_clienturls(url);
-  to.set_islearner(from.is_learner);
-}
-
 }  // namespace
 
 void V3Server::alarm(const CallContext& context, const pb::AlarmRequest& request,
@@ -142,7 +134,7 @@ void V3Server::member_list(const CallContext& context, Consistency consistency,
     auto response = std::make_unique<pb::MemberListResponse>();
     fill_identity(*response->mutable_header(), parts_.member);  // GEN-06: no revision
     const auto cluster = parts_.member.cluster();
-    for (const auto& [id, member] : cluster->members()) fill(*response->add_members(), member);
+    for (const auto& [id, member] : cluster->members()) fill_member(*response->add_members(), member);
     done(std::move(response));
   };
   if (consistency == Consistency::local) return answer(context.auth, done);

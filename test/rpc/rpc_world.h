@@ -17,8 +17,8 @@
 #include "rpc/grpc_services.h"
 #include "rpc/http_endpoints.h"
 #include "rpc/watch_service.h"
+#include "test/server/cluster_world.h"
 #include "test/server/lease_world.h"
-#include "test/server/v3_world.h"
 
 namespace holdfast::rpc {
 
@@ -46,8 +46,10 @@ struct RpcWorld {
   explicit RpcWorld(Options options = {})
       : w(options.v3),
         pool(clock, 1),
+        cluster(w, pool.at(0), clock),
         leases(pool.at(0), w.proposer, w.reader, w.member, w.metrics, w.log),
-        services({*w.v3, leases.requests, pool.at(0), w.metrics, w.log}, options.grpc),
+        services({*w.v3, cluster.services(), leases.requests, pool.at(0), w.metrics, w.log},
+                 options.grpc),
         watch(services.rpc(), w.member.feed, w.metrics, w.log, options.watch),
         grpc(options.net, &services.observer()),
         gateway(grpc, w.log, {}),
@@ -103,6 +105,7 @@ struct RpcWorld {
   server::V3World w;
   os::SystemClock clock;
   net::IoPool pool;
+  server::ClusterWorld cluster;
   server::LeaseWorld leases;
   GrpcServices services;
   WatchService watch;
