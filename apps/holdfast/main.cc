@@ -1,4 +1,5 @@
 // holdfast: the server. Flags, logs, signals; everything else is wired in running_server.cc.
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -105,19 +106,29 @@ int serve(const config::Outcome& outcome, const sigset_t& signals) {
   os::ZapLogger log(log_options(outcome.config), *std::move(outputs), clock);
   log_notices(outcome, log);
   os::ProcessExit process(log, [&log] { log.flush(); });
-  RunningServer server(outcome.config, clock, log, process);
-  if (absl::Status status = server.start(); !status.ok()) {
+  std::atomic<bool> removed{false};
+  RunningServer server(outcome.config, clock, log, process, [&removed] {
+    removed = true;
+    kill(getpid(), SIGTERM);  // wakes sigwait()
+  });
+  const auto interrupted = [] {
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+  };
+  if (absl::Status status = server.start(interrupted); !status.ok()) {
     log.fatal("failed to start holdfast", {{"error", message(status)}});
     log.flush();
+    if (interrupted()) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // ends here
     std::_Exit(EXIT_FAILURE);
   }
   int signal = 0;
   sigwait(&signals, &signal);
-  log.info("received signal; shutting down", {{"signal", strsignal(signal)}});
+  if (!removed) log.info("received signal; shutting down", {{"signal", strsignal(signal)}});
   server.stop();
   log.info("stopped");
   log.flush();
-  if (getpid() == 1) return EXIT_SUCCESS;
+  if (removed || getpid() == 1) return EXIT_SUCCESS;
   // OPS-17: the exit status says by which signal.
   std::signal(signal, SIG_DFL);
   sigset_t one;

@@ -48,6 +48,8 @@ absl::StatusOr<server::MemberConfig> member_settings(const config::Config& confi
   member.advertise_client_urls = config::url_texts(config.advertise_client_urls);
   member.strict_reconfig_check = config.strict_reconfig_check;
   member.max_learners = static_cast<int>(config.max_learners);
+  member.force_new_cluster = config.force_new_cluster;
+  member.downgrade_check_time = config.downgrade_check_time;
   member.heartbeat_interval = std::chrono::milliseconds(config.heartbeat_interval_ms);
   member.election_ticks = static_cast<int>(config.election_ticks());
   member.initial_election_tick_advance = config.initial_election_tick_advance;

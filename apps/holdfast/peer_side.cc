@@ -6,6 +6,7 @@
 #include "apps/holdfast/member_settings.h"
 #include "membership/cluster.h"
 #include "peer/lease_endpoints.h"
+#include "peer/promote_endpoint.h"
 
 namespace holdfast::app {
 
@@ -67,6 +68,9 @@ absl::Status PeerSide::serve(server::Member& member, Task removed) {
   const server::MemberInfo& info = member.info();
   transport_.start({info.member_id(), info.cluster_id(), member_config_.advertise_peer_urls}, *bridge_);
   peer::add_lease_endpoints(endpoints_, member.leases());
+  endpoints_.add(peer::kPromotePath,
+                 peer::promote_endpoint(transport_.world().self, member.cluster_services().membership,
+                                        world_.log));
   endpoints_.use({info, member.operations(), member.door()});
   for (size_t i = 0; i < listeners_.size(); ++i) {
     if (absl::Status s = listeners_[i]->start(); !s.ok()) return s;

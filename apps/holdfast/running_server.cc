@@ -1,5 +1,6 @@
 #include "apps/holdfast/running_server.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "net/io_thread.h"
 #include "net/listener.h"
 #include "os/process_metrics.h"
+#include "os/system_name_resolver.h"
 #include "os/systemd_notify.h"
 #include "rpc/gateway.h"
 #include "rpc/grpc_services.h"
@@ -40,6 +42,10 @@ class Latch {
       open_ = true;
       opened_.notify_all();
     };
+  }
+  bool wait_for(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    return opened_.wait_for(lock, time, [this] { return open_; });
   }
   void wait() {
     std::unique_lock lock(mutex_);
@@ -77,7 +83,11 @@ struct RunningServer::Wiring {
   net::IoPool io;
 
   server::MemberConfig settings;
+  os::SystemNameResolver names;
   std::unique_ptr<PeerSide> peers;
+  std::unique_ptr<server::ClusterFinder> finder;
+  std::optional<server::ClusterOrigin> origin;
+  std::atomic<bool> removed{false};
   config::TlsFiles client_tls;  // of the flags, or made
   std::vector<Port> client_ports;
 
@@ -93,27 +103,27 @@ struct RunningServer::Wiring {
 };
 
 RunningServer::RunningServer(const config::Config& config, const env::Clock& clock, Logger& log,
-                             os::ProcessExit& process)
+                             os::ProcessExit& process, Task request_stop)
     : config_(config),
       clock_(clock),
       log_(log),
       process_(process),
+      request_stop_(std::move(request_stop)),
       wiring_(std::make_unique<Wiring>(clock)) {}
 
 RunningServer::~RunningServer() = default;
 
-absl::Status RunningServer::start() {
+absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   os::add_process_metrics(wiring_->metrics);
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
+  if (absl::Status s = find_cluster(interrupted); !s.ok()) return s;
   if (absl::Status s = open_member(); !s.ok()) return s;
   wiring_->io.start();
   if (absl::Status s = find_certificates(); !s.ok()) return s;
   if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
   if (absl::Status s = open_client_ports(); !s.ok()) return s;
   export_facts();
-  const auto removed = [this] {
-    process_.die("the member has been permanently removed from the cluster");
-  };
+  const auto removed = [this] { on_removed(); };
   if (absl::Status s = wiring_->peers->serve(*wiring_->member, removed); !s.ok()) return s;
   wiring_->member->start({.ready = [this] { on_ready(); }, .removed = removed});
   return absl::OkStatus();
@@ -134,6 +144,28 @@ absl::Status RunningServer::open_peer_side() {
   return w.peers->bind();
 }
 
+absl::Status RunningServer::find_cluster(const std::function<bool()>& interrupted) {
+  Wiring& w = *wiring_;
+  if (server::Member::has_log(w.files, w.settings)) return absl::OkStatus();
+  constexpr auto kAskInterval = std::chrono::milliseconds(100);
+  w.finder = std::make_unique<server::ClusterFinder>(
+      server::ClusterFinder::Parts{w.background, &w.peers->remote(), w.names, nullptr, log_},
+      w.settings);
+  absl::Status status;
+  Latch found;
+  w.finder->find([&, done = found.opener()](absl::StatusOr<server::ClusterOrigin> origin) mutable {
+    status = origin.status();
+    if (origin.ok()) w.origin = *std::move(origin);
+    done();
+  });
+  while (!found.wait_for(kAskInterval)) {
+    if (!interrupted()) continue;
+    w.background.stop();  // the answer finds nobody
+    return absl::CancelledError("interrupted while waiting for other members");
+  }
+  return status;
+}
+
 absl::Status RunningServer::open_member() {
   Wiring& w = *wiring_;
   absl::Status status;
@@ -148,7 +180,7 @@ absl::Status RunningServer::open_member() {
                .sync = w.settings.unsafe_no_fsync ? backend::Sync::no : backend::Sync::yes},
               w.files, process_, log_);
         },
-        {w.peers->peers(), &w.peers->remote(), &w.peers->leader_lessor()});
+        {w.peers->peers(), &w.peers->remote(), &w.peers->leader_lessor()}, std::move(w.origin));
     status = member.status();
     if (member.ok()) w.member = *std::move(member);
     done();
@@ -242,6 +274,19 @@ absl::Status RunningServer::remove_socket_files() {
     if (!s.ok() && s.code() != absl::StatusCode::kNotFound) return s;
   }
   return absl::OkStatus();
+}
+
+// MEM-15. The others need some time to learn of it from here.
+void RunningServer::on_removed() {
+  Wiring& w = *wiring_;
+  if (w.removed.exchange(true)) return;
+  constexpr auto kDelay = std::chrono::seconds(1);
+  w.background.post_after(kDelay, [this] {
+    log_.warn("server error",
+              {{"error", "the member has been permanently removed from the cluster"}});
+    log_.warn("data-dir used by this member must be removed");
+    request_stop_();
+  });
 }
 
 void RunningServer::on_ready() {
