@@ -64,8 +64,6 @@ class Membership(unittest.TestCase):
     def test_one_member_grows_to_three_under_load_and_shrinks(self):
         cluster = self.start(1)
         first = cluster.members[0]
-        load = Load(first)
-        self.addCleanup(load.end)
         second = self.new_member(cluster, "m2")
         answer = self.add(first, second)
         self.assertIn("ETCD_INITIAL_CLUSTER_STATE=\"existing\"", answer.stdout)
@@ -83,6 +81,8 @@ class Membership(unittest.TestCase):
         harness_wait(lambda: learner.etcdctl("endpoint", "status", check=False).returncode == 0, 20,
                      learner.log, learner)
         harness_wait(lambda: learner.status().get("isLearner", False), 20, learner.log)
+        load = Load(first, second)
+        self.addCleanup(load.end)
         self.assertIn("rpc not supported for learner", learner.etcdctl("put", "a", "b", check=False).stderr)
         # By a member that does not lead, which passes it on.
         def promote():
