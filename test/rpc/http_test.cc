@@ -143,7 +143,7 @@ TEST_F(HttpTest, MetricsAndDebugVars) {  // HTTP-08, HTTP-09
 }
 
 TEST_F(HttpTest, UnknownPath) {  // HTTP-13
-  for (const char* path : {"/", "/v2/keys", "/members", "/v3/kv/range", "/healthz"}) {
+  for (const char* path : {"/", "/v2/keys", "/members", "/v4/kv/range", "/healthz"}) {
     const HttpAnswer answer = rpc.get(path);
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(answer.body, "404 page not found\n");
