@@ -151,8 +151,8 @@ void KvModel::rollback(int64_t revision) {
   while (revision_ > revision) {
     for (const std::string& key : log_.back()) {
       auto found = keys_.find(key);
-      if (found->second.back().mod == revision_) found->second.pop_back();
-      // A key can have been put and deleted in one transaction.
+      // A key that was put and deleted in one transaction stands in the log twice.
+      if (found == keys_.end()) continue;
       while (!found->second.empty() && found->second.back().mod == revision_)
         found->second.pop_back();
       if (found->second.empty()) keys_.erase(found);

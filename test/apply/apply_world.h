@@ -87,7 +87,10 @@ struct ApplyWorld : backend::TestWorld {
   static std::string text(const Result* result) {
     if (result == nullptr) return "none";
     if (!result->status.ok()) return std::string(message(result->status));
-    if (result->response == nullptr) return "ok";
+    if (result->response == nullptr) {
+      const int64_t revision = result->revision.value;
+      return revision == 0 ? "ok" : "header { revision: " + std::to_string(revision) + " }";
+    }
     return static_cast<const google::protobuf::Message&>(*result->response).ShortDebugString();
   }
   std::string say(const std::string& request, bool has_waiter = true) {
