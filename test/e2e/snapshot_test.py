@@ -58,7 +58,7 @@ class CatchUp(unittest.TestCase):
 
 
 # Members before 3.6 speak of themselves in v2 requests, which apply does not know yet.
-@unittest.skipUnless(harness.have("etcdctl") and os.path.exists(BENCH) and harness.version_of(ETCD) >= (3, 7),
+@unittest.skipUnless(harness.have("etcdctl") and os.path.exists(BENCH) and harness.version_of(ETCD) >= (3, 4),
                      "etcd 3.7, etcdctl or holdfast-bench is missing")
 class AmongEtcd(CatchUp):
     test_behind_and_under_load = None

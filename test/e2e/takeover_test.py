@@ -234,7 +234,10 @@ class Snapshots(unittest.TestCase):
         etcd.start()
         self.assertEqual(etcd.everything(), everything)
         self.assertEqual(etcd.json("endpoint", "hashkv")[0]["HashKV"]["hash"], hash_before)
-        # And back: the directory that etcd made of it is taken over.
+        # And back: the directory that etcd made of it is taken over. What 3.4's tool restores still names the snapshot's
+        # members in the database: who is in the cluster stands only in its v2 store.
+        if harness.version_of(ETCD) < (3, 5):
+            return
         etcd.etcdctl("put", "more", "keys")
         etcd.kill()
         etcd.binary = HOLDFAST
