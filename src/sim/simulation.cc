@@ -118,12 +118,17 @@ void Simulation::on_ended(Machine& machine, const std::string& message) {
 }
 
 void Simulation::on_applied(Machine& machine) {
-  if (!machine.serving()) return;
-  watchers_->learn(machine);
+  if (!machine.serving() && !machine.stopping()) return;
   const auto i = static_cast<size_t>(
       std::find_if(machines_.begin(), machines_.end(), [&](const auto& m) { return m.get() == &machine; }) -
       machines_.begin());
   Progress& progress = progress_[i];
+  if (machine.stopping()) {
+    // It goes on applying while it hands leadership over; its store may close at any moment.
+    progress.highest = std::max(progress.highest, machine.member().info().applied());
+    return;
+  }
+  watchers_->learn(machine);
   if (progress.start != machine.starts()) {
     // What the backend holds already changes nothing when it is applied again.
     progress = {machine.starts(), {}, progress.highest, progress.highest};
