@@ -6,18 +6,12 @@
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
 #include "apps/holdfast/overloaded.h"
+#include "base/text.h"
 #include "fmt/format.h"
 #include "yaml-cpp/yaml.h"
 
 namespace holdfast::config {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return lower;
-}
 
 std::string_view kind_of(const YAML::Node& node) {
   if (node.IsMap()) return "object";
@@ -38,7 +32,7 @@ bool is_plain(const YAML::Node& node) { return node.IsScalar() && node.Tag() != 
 std::optional<bool> yaml_bool(const YAML::Node& node) {
   if (!is_plain(node)) return std::nullopt;
   const std::string& text = node.Scalar();
-  const std::string lower = lower_case(text);
+  const std::string lower = ascii_lower(text);
   // YAML 1.1 takes a word in lower case, in upper case and capitalised.
   const bool capitals = std::all_of(text.begin() + (text.empty() ? 0 : 1), text.end(),
                                     [](char c) { return c >= 'A' && c <= 'Z'; });
@@ -147,7 +141,7 @@ std::string_view file_key(const Flag& flag) {
 absl::Status apply_map(const YAML::Node& map, const std::string& prefix, Config& config) {
   for (const auto& entry : map) {
     if (!entry.first.IsScalar()) continue;
-    const std::string path = prefix + lower_case(entry.first.Scalar());
+    const std::string path = prefix + ascii_lower(entry.first.Scalar());
     const std::string section = path + "/";
     bool is_section = false;
     const Flag* found = nullptr;
@@ -213,7 +207,7 @@ absl::StatusOr<LogRotation> parse_log_rotation(std::string_view json) {
     if (!root.IsMap()) return improper("invalid character looking for beginning of value");
     for (const auto& entry : root) {
       if (!entry.first.IsScalar()) return improper("invalid character looking for object key");
-      const std::string key = lower_case(entry.first.Scalar());
+      const std::string key = ascii_lower(entry.first.Scalar());
       absl::Status status;
       const auto set_flag = [&](bool& to) {
         const auto value = yaml_bool(entry.second);

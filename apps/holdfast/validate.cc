@@ -8,6 +8,7 @@
 #include "apps/holdfast/config_file.h"
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
+#include "base/text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
@@ -32,9 +33,7 @@ absl::StatusOr<LogLevel> parse_log_level(std::string_view text) {
       {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"", LogLevel::info},
        {"warn", LogLevel::warn}, {"error", LogLevel::error}, {"dpanic", LogLevel::panic},
        {"panic", LogLevel::panic}, {"fatal", LogLevel::fatal}}};
-  std::string lower(text);
-  for (char& c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  const std::string lower = ascii_lower(text);
   const bool one_case = text == lower || std::none_of(text.begin(), text.end(), [](char c) {
                           return c >= 'a' && c <= 'z';
                         });

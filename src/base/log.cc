@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "base/text.h"
 #include "fmt/format.h"
 
 namespace holdfast {
@@ -17,27 +18,6 @@ std::string_view to_string(LogLevel level) {
   }
   return "unknown";
 }
-
-namespace {
-// Length of the valid UTF-8 sequence at the front of `s`, 0 if there is none.
-size_t utf8_length(std::string_view s) {
-  const uint8_t lead = static_cast<uint8_t>(s[0]);
-  size_t n = lead < 0x80 ? 1 : lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3
-             : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-  if (n == 0 || s.size() < n) return 0;
-  for (size_t i = 1; i < n; ++i)
-    if ((static_cast<uint8_t>(s[i]) & 0xC0) != 0x80) return 0;
-  if (n == 3) {
-    const uint8_t second = static_cast<uint8_t>(s[1]);
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second >= 0xA0)) return 0;
-  }
-  if (n == 4) {
-    const uint8_t second = static_cast<uint8_t>(s[1]);
-    if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second >= 0x90)) return 0;
-  }
-  return n;
-}
-}  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');

@@ -4,6 +4,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "fmt/format.h"
 
 namespace holdfast::membership {
@@ -34,10 +35,7 @@ bool is_host_and_port(std::string_view text) {
 // In lower case, as Go prints it.
 std::string scheme_of(std::string_view url) {
   const size_t end = url.find(':');
-  std::string scheme(url.substr(0, end == std::string_view::npos ? 0 : end));
-  for (char& c : scheme)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return scheme;
+  return ascii_lower(url.substr(0, end == std::string_view::npos ? 0 : end));
 }
 
 absl::Status check_url(std::string_view url) {

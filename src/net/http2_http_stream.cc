@@ -4,17 +4,11 @@
 #include <cstring>
 #include <vector>
 
+#include "base/text.h"
 #include "net/http2_session.h"
 
 namespace holdfast::net {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
 
 // Fields of HTTP/1.1's connections have no place in HTTP/2 (RFC 9113 8.2.2).
 bool belongs_to_connection(std::string_view name) {
@@ -128,7 +122,7 @@ void Http2HttpStream::submit(int status, const HttpFields& fields, bool with_bod
   };
   add(":status", code);
   for (const auto& [name, value] : fields) {
-    names.push_back(lower(name));
+    names.push_back(ascii_lower(name));
     if (!belongs_to_connection(names.back())) add(names.back(), value);
   }
   nghttp2_data_provider provider;

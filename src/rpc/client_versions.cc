@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace holdfast::rpc {
 
 namespace {
@@ -49,32 +51,10 @@ void ClientVersions::count(std::string_view version) {
 }
 
 bool is_valid_utf8(std::string_view text) {
-  const auto* p = reinterpret_cast<const uint8_t*>(text.data());
-  const auto* end = p + text.size();
-  while (p < end) {
-    const uint8_t lead = *p++;
-    if (lead < 0x80) continue;
-    int more;
-    uint8_t low = 0x80,
-            high = 0xbf;  // of the second byte: no overlong forms, surrogates, or beyond U+10FFFF
-    if (lead >= 0xc2 && lead <= 0xdf) {
-      more = 1;
-    } else if (lead >= 0xe0 && lead <= 0xef) {
-      more = 2;
-      if (lead == 0xe0) low = 0xa0;
-      if (lead == 0xed) high = 0x9f;
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-      more = 3;
-      if (lead == 0xf0) low = 0x90;
-      if (lead == 0xf4) high = 0x8f;
-    } else {
-      return false;
-    }
-    for (int i = 0; i < more; ++i, ++p) {
-      if (p == end || *p < low || *p > high) return false;
-      low = 0x80;
-      high = 0xbf;
-    }
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }

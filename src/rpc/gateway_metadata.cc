@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/errors.h"
+#include "base/text.h"
 #include "fmt/format.h"
 #include "net/grpc_wire.h"
 #include "rpc/json_mapping.h"
@@ -12,13 +13,6 @@
 namespace holdfast::rpc {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
 
 // IANA's permanent fields, as grpc-gateway lists them; sorted.
 constexpr std::string_view kPermanent[] = {
@@ -80,7 +74,7 @@ absl::StatusOr<GatewayMetadata> gateway_metadata(const net::HttpRequest& request
   std::string forwarded_for, forwarded_host;
   if (authorization) (void)add_field("authorization", *authorization, metadata.fields);
   for (const auto& [field_name, value] : request.fields) {
-    const std::string name = lower(field_name);
+    const std::string name = ascii_lower(field_name);
     if (name == "x-forwarded-for") {
       if (!forwarded_for.empty()) forwarded_for += ", ";
       forwarded_for += value;

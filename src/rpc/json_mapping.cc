@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "fmt/format.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/reflection.h"
@@ -22,40 +23,6 @@ using gpb::FieldDescriptor;
 constexpr int kDepthMax = 1000;
 
 // --- reading ---
-
-void append_utf8(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out += static_cast<char>(c);
-  } else if (c < 0x800) {
-    out += static_cast<char>(0xc0 | c >> 6);
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    out += static_cast<char>(0xe0 | c >> 12);
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    out += static_cast<char>(0xf0 | c >> 18);
-    out += static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    out += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (c & 0x3f));
-  }
-}
-
-// Bytes of the character at the front of `text`; 0: not UTF-8.
-size_t utf8_size(std::string_view text) {
-  const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = at(0);
-  if (first < 0x80) return 1;
-  const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-  for (size_t i = 1; i < size; ++i)
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  if (first == 0xe0 && at(1) < 0xa0) return 0;
-  if (first == 0xed && at(1) > 0x9f) return 0;
-  if (first == 0xf0 && at(1) < 0x90) return 0;
-  if (first == 0xf4 && at(1) > 0x8f) return 0;
-  return size;
-}
 
 // Go's base64 with protojson's choice of alphabet and padding: by what the text looks like. Line ends are passed over.
 std::optional<std::string> decode_bytes(std::string_view text) {
@@ -289,7 +256,7 @@ std::optional<std::string> Reader::unquote(std::string_view token) {
   };
   for (size_t i = 1; i + 1 < token.size();) {
     if (token[i] != '\\') {
-      const size_t size = utf8_size(token.substr(i, token.size() - 1 - i));
+      const size_t size = utf8_length(token.substr(i, token.size() - 1 - i));
       if (size == 0) return std::nullopt;
       out.append(token.substr(i, size));
       i += size;

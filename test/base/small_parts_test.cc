@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/shared_bytes.h"
+#include "base/text.h"
 #include "gtest/gtest.h"
 
 namespace holdfast {
@@ -85,6 +86,21 @@ TEST(LogFields, AreJson) {
   EXPECT_EQ(hex_id(0x8e9e05c52164694d), "8e9e05c52164694d");
   EXPECT_EQ(hex_id(0), "0");
 }
+
+TEST(Utf8, EveryCharacterAndNothingElse) {
+  for (uint32_t c = 0; c <= 0x10ffff; ++c) {
+    std::string text;
+    append_utf8(text, c);
+    const bool surrogate = c >= 0xd800 && c < 0xe000;
+    ASSERT_EQ(utf8_length(text + "x"), surrogate ? 0 : text.size()) << c;
+    for (size_t cut = 1; cut < text.size(); ++cut) ASSERT_EQ(utf8_length(text.substr(0, cut)), 0u) << c;
+  }
+  for (const char* bad : {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",
+                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xc2z", "\xe1\x80z"})
+    EXPECT_EQ(utf8_length(bad), 0u) << bad;
+}
+
+TEST(AsciiLower, LettersOnly) { EXPECT_EQ(ascii_lower("AZ[`az\xc3\x84"), "az[`az\xc3\x84"); }
 
 }  // namespace
 }  // namespace holdfast
