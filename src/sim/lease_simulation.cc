@@ -7,9 +7,8 @@
 
 #include "fmt/format.h"
 #include "mvcc/store.h"
+#include "sim/cluster_run.h"
 #include "sim/lease_workload.h"
-#include "sim/nemesis.h"
-#include "sim/trace_log.h"
 
 namespace holdfast::sim {
 
@@ -22,28 +21,18 @@ using std::chrono::seconds;
 // several times over.
 constexpr env::Duration kQuietMax = seconds(180);
 
-class LeaseSimulation {
+class LeaseSimulation final : public ClusterRun {
  public:
   explicit LeaseSimulation(const SimOptions& options);
-  SimReport run();
 
  private:
-  void run_phases();
-  void wait_for_the_end();
-  void judge();
-  void on_ended(Machine& machine, const std::string& message);
-  void violate(std::string what);
+  void start_clients() override { workload_->start(); }
+  void stop_clients() override { workload_->stop(); }
+  void converge() override;
+  void judge() override;
+  void report_clients(SimReport& report) override;
 
-  const SimOptions options_;
-  SimScheduler scheduler_;
-  TraceLog log_;
-  const Knobs knobs_;
-  SimNetwork network_;
-  raft::ClusterInvariants invariants_;
-  std::vector<std::unique_ptr<Machine>> machines_;
   std::unique_ptr<LeaseWorkload> workload_;
-  std::unique_ptr<Nemesis> nemesis_;
-  SimReport report_;
 };
 
 Knobs lease_knobs(Random& random, const SimOptions& options) {
@@ -53,41 +42,12 @@ Knobs lease_knobs(Random& random, const SimOptions& options) {
   return knobs;
 }
 
-LeaseSimulation::LeaseSimulation(const SimOptions& options)
-    : options_(options),
-      scheduler_(options.seed),
-      log_(scheduler_, options.trace),
-      knobs_(lease_knobs(scheduler_.random(), options)),
-      network_(scheduler_) {
-  report_.seed = options.seed;
-  report_.members = knobs_.members;
-  network_.set_quality(knobs_.link);
-  const Machine::World world{scheduler_,
-                             network_,
-                             log_,
-                             invariants_,
-                             [this](std::string what) { violate(std::move(what)); },
-                             [this](Machine& m, const std::string& message) { on_ended(m, message); },
-                             [](Machine&) {}};
-  for (int i = 0; i < knobs_.members; ++i)
-    machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
+LeaseSimulation::LeaseSimulation(const SimOptions& options) : ClusterRun(options, lease_knobs) {
   workload_ = std::make_unique<LeaseWorkload>(scheduler_, machines_, knobs_.clients);
-  nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
+  add_nemesis();
 }
 
-void LeaseSimulation::violate(std::string what) {
-  if (!report_.violation.empty()) return;
-  log_.error("violation", {{"what", what}});
-  report_.violation = std::move(what);
-  scheduler_.stop();
-}
-
-void LeaseSimulation::on_ended(Machine& machine, const std::string& message) {
-  log_.warn("ended by itself", {{"member", machine.name()}, {"message", message}});
-  if (!nemesis_->excuses(machine)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
-}
-
-void LeaseSimulation::wait_for_the_end() {
+void LeaseSimulation::converge() {
   const env::Instant deadline = scheduler_.now() + kQuietMax;
   while (!scheduler_.stopped() && scheduler_.now() < deadline) {
     scheduler_.run_until(scheduler_.now() + milliseconds(500));
@@ -113,42 +73,11 @@ void LeaseSimulation::judge() {
   }
 }
 
-void LeaseSimulation::run_phases() {
-  const env::Instant end{options_.until.count()};
-  const auto run_for = [&](env::Duration time) {
-    scheduler_.run_until(std::min(end, scheduler_.now() + time));
-  };
-  for (auto& machine : machines_)
-    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
-  run_for(seconds(2));
-  workload_->start();
-  run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
-  nemesis_->start();
-  run_for(knobs_.chaos);
-  nemesis_->heal();
-  run_for(seconds(5));
-  workload_->stop();
-  if (scheduler_.stopped() || scheduler_.now() >= end) return;
-  wait_for_the_end();
-  if (!scheduler_.stopped()) judge();
-}
-
-SimReport LeaseSimulation::run() {
-  try {
-    run_phases();
-  } catch (const ProcessDied& broken) {
-    violate(broken.message);
-  }
-  report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
-  report_.events = scheduler_.events();
-  report_.operations = workload_->counts().operations;
-  report_.acknowledged = workload_->counts().acknowledged;
-  report_.faults = nemesis_->faults();
+void LeaseSimulation::report_clients(SimReport& report) {
+  report.operations = workload_->counts().operations;
+  report.acknowledged = workload_->counts().acknowledged;
   scheduler_.note(workload_->counts().kept_alive);
   scheduler_.note(workload_->counts().ended);
-  report_.digest = scheduler_.digest();
-  for (auto& machine : machines_) machine->crash(Machine::Loss::process);
-  return report_;
 }
 
 }  // namespace

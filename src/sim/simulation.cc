@@ -8,11 +8,9 @@
 #include "fmt/format.h"
 #include "mvcc/store.h"
 #include "sim/acknowledged_writes.h"
+#include "sim/cluster_run.h"
 #include "sim/linearizability.h"
-#include "sim/machine.h"
-#include "sim/nemesis.h"
 #include "sim/state_digests.h"
-#include "sim/trace_log.h"
 #include "sim/watch_clients.h"
 #include "sim/workload.h"
 
@@ -25,36 +23,30 @@ using std::chrono::seconds;
 
 // By when a healed cluster must serve and agree: elections, clients' patience, disks that still hang, all several times.
 constexpr env::Duration kConvergeMax = seconds(120);
-// Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
 constexpr int kWatchClients = 3;
+// Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
 constexpr size_t kExecutorQueueMax = 50'000;
 
-class Simulation {
+class Simulation final : public ClusterRun {
  public:
   explicit Simulation(const SimOptions& options);
-  SimReport run();
 
  private:
-  void run_phases();
-  void converge();
+  void start_clients() override;
+  void stop_clients() override;
+  void look() override { compare_digests(); }
+  void converge() override;
+  void judge() override;
+  void on_task(Machine& machine) override;
+  void report_clients(SimReport& report) override;
+
   bool agree() const;
   void probe(size_t machine);
-  void on_ended(Machine& machine, const std::string& message);
-  void on_applied(Machine& machine);
   void learn_changes(mvcc::Store& store);
   void compare_digests();
-  void judge();
   void require(const Verdict& verdict, std::string_view what);
-  void violate(std::string what);
 
-  const SimOptions options_;
-  SimScheduler scheduler_;
-  TraceLog log_;
-  const Knobs knobs_;
-  SimNetwork network_;
-  raft::ClusterInvariants invariants_;
   StateDigests digests_;
-  std::vector<std::unique_ptr<Machine>> machines_;
   // Per machine: the index looked at last, and below which a restarted member does not show what it held then.
   struct Progress {
     uint64_t start = 0;
@@ -66,45 +58,32 @@ class Simulation {
   // As the first member that had them showed them.
   ChangesByRevision changes_;
   int64_t last_change_ = 1;
-  // After the machines, which hold callbacks into them until they die: destroyed last of the two by declaration order.
   std::unique_ptr<Workload> workload_;
   std::unique_ptr<WatchClients> watchers_;
-  std::unique_ptr<Nemesis> nemesis_;
   size_t probed_ = 0;
   bool probing_ = false;
-  SimReport report_;
 };
 
-Simulation::Simulation(const SimOptions& options)
-    : options_(options),
-      scheduler_(options.seed),
-      log_(scheduler_, options.trace),
-      knobs_(draw_knobs(scheduler_.random(), options.members, options.chaos)),
-      network_(scheduler_) {
-  report_.seed = options.seed;
-  report_.members = knobs_.members;
-  network_.set_quality(knobs_.link);
+Knobs knobs_of(Random& random, const SimOptions& options) {
+  return draw_knobs(random, options.members, options.chaos);
+}
+
+Simulation::Simulation(const SimOptions& options) : ClusterRun(options, knobs_of) {
   progress_.resize(static_cast<size_t>(knobs_.members));
-  const Machine::World world{scheduler_,
-                             network_,
-                             log_,
-                             invariants_,
-                             [this](std::string what) { violate(std::move(what)); },
-                             [this](Machine& m, const std::string& message) { on_ended(m, message); },
-                             [this](Machine& m) { on_applied(m); }};
-  for (int i = 0; i < knobs_.members; ++i)
-    machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
   workload_ = std::make_unique<Workload>(scheduler_, machines_, knobs_.clients);
   // Of a seed of their own: what they do does not change what others draw.
   watchers_ = std::make_unique<WatchClients>(scheduler_, machines_, kWatchClients, options.seed ^ 0x77617463);
-  nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
+  add_nemesis();
 }
 
-void Simulation::violate(std::string what) {
-  if (!report_.violation.empty()) return;
-  log_.error("violation", {{"what", what}});
-  report_.violation = std::move(what);
-  scheduler_.stop();
+void Simulation::start_clients() {
+  workload_->start();
+  watchers_->start();
+}
+
+void Simulation::stop_clients() {
+  workload_->stop();
+  watchers_->settle();
 }
 
 void Simulation::require(const Verdict& verdict, std::string_view what) {
@@ -112,12 +91,7 @@ void Simulation::require(const Verdict& verdict, std::string_view what) {
   if (verdict.kind == Verdict::Kind::undecided) report_.undecided = true;
 }
 
-void Simulation::on_ended(Machine& machine, const std::string& message) {
-  log_.warn("ended by itself", {{"member", machine.name()}, {"message", message}});
-  if (!nemesis_->excuses(machine)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
-}
-
-void Simulation::on_applied(Machine& machine) {
+void Simulation::on_task(Machine& machine) {
   if (!machine.serving() && !machine.stopping()) return;
   const auto i = static_cast<size_t>(
       std::find_if(machines_.begin(), machines_.end(), [&](const auto& m) { return m.get() == &machine; }) -
@@ -245,52 +219,12 @@ void Simulation::judge() {
       violate(fmt::format("{}: {} tasks waited on one executor", machine->name(), machine->deepest_queue()));
 }
 
-void Simulation::run_phases() {
-  const env::Instant end{options_.until.count()};
-  const auto run_for = [&](env::Duration time) {
-    scheduler_.run_until(std::min(end, scheduler_.now() + time));
-  };
-  // Not all at once.
-  for (auto& machine : machines_)
-    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
-  run_for(seconds(2));
-  workload_->start();
-  watchers_->start();
-  run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
-  nemesis_->start();
-  const env::Instant chaos_end = scheduler_.now() + knobs_.chaos;
-  while (!scheduler_.stopped() && scheduler_.now() < std::min(chaos_end, end)) {
-    run_for(std::min<env::Duration>(seconds(10), chaos_end - scheduler_.now()));
-    compare_digests();
-  }
-  nemesis_->heal();
-  run_for(seconds(5));
-  workload_->stop();
-  watchers_->settle();
-  if (scheduler_.stopped() || scheduler_.now() >= end) return;
-  converge();
-  if (!scheduler_.stopped()) judge();
-}
-
-SimReport Simulation::run() {
-  try {
-    run_phases();
-  } catch (const ProcessDied& broken) {
-    violate(broken.message);
-  }
-  report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
-  report_.events = scheduler_.events();
-  report_.operations = workload_->counts().operations;
-  report_.acknowledged = workload_->counts().acknowledged;
-  report_.unknown = workload_->counts().unknown;
-  report_.faults = nemesis_->faults();
-  report_.digest = scheduler_.digest();
-  if (!report_.violation.empty()) {
-    for (const HistoryEntry& entry : workload_->history()) log_.info("history", {{"operation", describe(entry)}});
-  }
-  // The members' last callbacks find everything they point to.
-  for (auto& machine : machines_) machine->crash(Machine::Loss::process);
-  return report_;
+void Simulation::report_clients(SimReport& report) {
+  report.operations = workload_->counts().operations;
+  report.acknowledged = workload_->counts().acknowledged;
+  report.unknown = workload_->counts().unknown;
+  if (report.violation.empty()) return;
+  for (const HistoryEntry& entry : workload_->history()) log_.info("history", {{"operation", describe(entry)}});
 }
 
 }  // namespace

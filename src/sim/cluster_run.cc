@@ -1,0 +1,91 @@
+#include "sim/cluster_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "fmt/format.h"
+
+namespace holdfast::sim {
+
+using std::chrono::seconds;
+
+ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
+    : options_(options),
+      scheduler_(options.seed),
+      log_(scheduler_, options.trace),
+      knobs_(draw(scheduler_.random(), options)),
+      network_(scheduler_) {
+  report_.seed = options.seed;
+  report_.members = knobs_.members;
+  network_.set_quality(knobs_.link);
+  const Machine::World world{scheduler_,
+                             network_,
+                             log_,
+                             invariants_,
+                             [this](std::string what) { violate(std::move(what)); },
+                             [this](Machine& m, const std::string& message) { on_ended(m, message); },
+                             [this](Machine& m) { on_task(m); }};
+  for (int i = 0; i < knobs_.members; ++i)
+    machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
+}
+
+ClusterRun::~ClusterRun() = default;
+
+void ClusterRun::add_nemesis() {
+  nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
+}
+
+void ClusterRun::violate(std::string what) {
+  if (!report_.violation.empty()) return;
+  log_.error("violation", {{"what", what}});
+  report_.violation = std::move(what);
+  scheduler_.stop();
+}
+
+void ClusterRun::on_ended(Machine& machine, const std::string& message) {
+  log_.warn("ended by itself", {{"member", machine.name()}, {"message", message}});
+  if (!nemesis_->excuses(machine)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
+}
+
+void ClusterRun::run_phases() {
+  const env::Instant end{options_.until.count()};
+  const auto run_for = [&](env::Duration time) {
+    scheduler_.run_until(std::min(end, scheduler_.now() + time));
+  };
+  // Not all at once.
+  for (auto& machine : machines_)
+    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
+  run_for(seconds(2));
+  start_clients();
+  run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
+  nemesis_->start();
+  const env::Instant chaos_end = scheduler_.now() + knobs_.chaos;
+  while (!scheduler_.stopped() && scheduler_.now() < std::min(chaos_end, end)) {
+    run_for(std::min<env::Duration>(seconds(10), chaos_end - scheduler_.now()));
+    look();
+  }
+  nemesis_->heal();
+  run_for(seconds(5));
+  stop_clients();
+  if (scheduler_.stopped() || scheduler_.now() >= end) return;
+  converge();
+  if (!scheduler_.stopped()) judge();
+}
+
+SimReport ClusterRun::run() {
+  try {
+    run_phases();
+  } catch (const ProcessDied& broken) {
+    violate(broken.message);
+  }
+  report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
+  report_.events = scheduler_.events();
+  report_.faults = nemesis_->faults();
+  report_clients(report_);
+  report_.digest = scheduler_.digest();
+  // The members' last callbacks find everything they point to.
+  for (auto& machine : machines_) machine->crash(Machine::Loss::process);
+  return report_;
+}
+
+}  // namespace holdfast::sim
