@@ -148,14 +148,6 @@ void LeaseRequests::not_primary(RenewalRef renewal) {
   forward(std::move(renewal));
 }
 
-void LeaseRequests::forward(RenewalRef renewal) {
-  const env::Instant now = renewal->context.reply_on->now();
-  if (renewal->forward_deadline == env::Instant{})
-    renewal->forward_deadline = std::min(now + options_.request_timeout, renewal->context.deadline);
-  const env::Instant deadline = renewal->forward_deadline;
-  ask_leader(std::move(renewal), deadline);
-}
-
 void LeaseRequests::ask(RenewalRef renewal, std::string url, env::Duration patience) {
   if (absl::Status status = check_renew(renewal->context.auth, renewal->id); !status.ok())
     return renewal->done(std::move(status));
@@ -164,17 +156,19 @@ void LeaseRequests::ask(RenewalRef renewal, std::string url, env::Duration patie
                       [this, renewal = std::move(renewal)](absl::StatusOr<int64_t> ttl) mutable {
                         if (ttl.ok() || is(ttl.status(), EtcdError::lease_not_found))
                           return renewal->done(std::move(ttl));
-                        const env::Instant deadline = renewal->forward_deadline;
-                        ask_leader(std::move(renewal), deadline);
+                        forward(std::move(renewal));
                       });
 }
 
 // LEA-10. One question at a time: the leader's URLs in turn, a pause after the last, until time is
 // up.
 template <class Ref>
-void LeaseRequests::ask_leader(Ref ref, env::Instant deadline) {
+void LeaseRequests::forward(Ref ref) {
   env::Executor& executor = *ref->context.reply_on;
   const env::Instant now = executor.now();
+  if (ref->forward_deadline == env::Instant{})
+    ref->forward_deadline = std::min(now + options_.request_timeout, ref->context.deadline);
+  const env::Instant deadline = ref->forward_deadline;
   const auto again = [this, &executor](Ref ref, env::Duration pause) {
     executor.post_after(pause, [this, ref = std::move(ref)]() mutable { forward(std::move(ref)); });
   };
@@ -261,14 +255,6 @@ void LeaseRequests::time_to_live_for_peer(env::Executor& reply_on, LeaseId id, L
       std::make_unique<Lookup>(Lookup{{.reply_on = &reply_on}, id, keys, std::move(answer)}));
 }
 
-void LeaseRequests::forward(LookupRef lookup) {
-  const env::Instant now = lookup->context.reply_on->now();
-  if (lookup->deadline == env::Instant{})
-    lookup->deadline = std::min(now + options_.request_timeout, lookup->context.deadline);
-  const env::Instant deadline = lookup->deadline;
-  ask_leader(std::move(lookup), deadline);
-}
-
 void LeaseRequests::ask(LookupRef lookup, std::string url, env::Duration patience) {
   LeaderLessor::Question question{std::move(url), lookup->id, lookup->context.reply_on, patience};
   const LeaseKeys keys = lookup->keys;
@@ -277,8 +263,7 @@ void LeaseRequests::ask(LookupRef lookup, std::string url, env::Duration patienc
       [this, lookup = std::move(lookup)](absl::StatusOr<LeaseInfo> info) mutable {
         if (info.ok() || is(info.status(), EtcdError::lease_not_found))
           return lookup->done(std::move(info));
-        const env::Instant deadline = lookup->deadline;
-        ask_leader(std::move(lookup), deadline);
+        forward(std::move(lookup));
       });
 }
 

@@ -77,7 +77,7 @@ class LeaseRequests {
     LeaseId id;
     LeaseKeys keys;
     InfoDone done;
-    env::Instant deadline{};
+    env::Instant forward_deadline{};  // as Renewal's
     size_t next_url = 0;
   };
   using LookupRef = std::unique_ptr<Lookup>;
@@ -87,13 +87,11 @@ class LeaseRequests {
   void renew_expired(RenewalRef renewal);
   void reset_checkpoint(RenewalRef renewal);
   void not_primary(RenewalRef renewal);
-  void forward(RenewalRef renewal);
   void look_up_here(LookupRef lookup);
-  void forward(LookupRef lookup);
   absl::StatusOr<LeaseInfo> info(env::Instant now, LeaseId id, LeaseKeys keys) const;
 
   template <class Ref>
-  void ask_leader(Ref ref, env::Instant deadline);
+  void forward(Ref ref);
   void ask(RenewalRef renewal, std::string url, env::Duration patience);
   void ask(LookupRef lookup, std::string url, env::Duration patience);
 
