@@ -22,6 +22,16 @@ bool is_bytes(const wire::Field& field, uint32_t number) {
   return field.number == number && field.type == wire::Type::bytes;
 }
 
+// Look-ups travel inside a message that has nothing else (etcd leasepb.LeaseInternalRequest, LeaseInternalResponse).
+std::optional<std::string_view> unwrap(std::string_view bytes) {
+  std::optional<std::string_view> inner;
+  if (!read_fields(bytes, [&](const wire::Field& f) {
+        if (is_bytes(f, 1)) inner = f.bytes;
+      }))
+    return std::nullopt;
+  return inner;
+}
+
 }  // namespace
 
 std::string encode_renew_request(LeaseId id) {
@@ -67,13 +77,8 @@ std::string encode_lookup_request(const LookupRequest& request) {
 }
 
 std::optional<LookupRequest> decode_lookup_request(std::string_view bytes) {
-  std::optional<std::string_view> inner;
-  if (!read_fields(bytes,
-                   [&](const wire::Field& f) {
-                     if (is_bytes(f, 1)) inner = f.bytes;
-                   }) ||
-      !inner)
-    return std::nullopt;
+  const auto inner = unwrap(bytes);
+  if (!inner) return std::nullopt;
   LookupRequest request;
   if (!read_fields(*inner, [&](const wire::Field& f) {
         if (is_number(f, 1)) request.id = LeaseId(f.as_int64());
@@ -97,13 +102,8 @@ std::string encode_lookup_answer(LeaseId id, const server::LeaseInfo& info) {
 }
 
 std::optional<LookupAnswer> decode_lookup_answer(std::string_view bytes) {
-  std::optional<std::string_view> inner;
-  if (!read_fields(bytes,
-                   [&](const wire::Field& f) {
-                     if (is_bytes(f, 1)) inner = f.bytes;
-                   }) ||
-      !inner)
-    return std::nullopt;
+  const auto inner = unwrap(bytes);
+  if (!inner) return std::nullopt;
   LookupAnswer answer;
   if (!read_fields(*inner, [&](const wire::Field& f) {
         if (is_number(f, 2)) answer.id = LeaseId(f.as_int64());
