@@ -1,26 +1,11 @@
 // Random commands, thousands of them: every answer is the oracle's; the same log gives every member the same; crashes
 // lose nothing that the log holds, and entries that were applied before change nothing (PUT-16, TRP-54, TRP-57).
 #include "test/apply/apply_world.h"
-#include "test/apply/kv_oracle.h"
+#include "test/apply/oracle_text.h"
 #include "test/apply/random_requests.h"
 
 namespace holdfast::apply {
 namespace {
-
-template <class T>
-std::string text_of(const absl::StatusOr<T>& answer) {
-  return answer.ok() ? answer->ShortDebugString() : std::string(message(answer.status()));
-}
-
-std::string ask(KvOracle& oracle, const etcdserverpb::InternalRaftRequest& request) {
-  if (request.has_put()) return text_of(oracle.put(request.put()));
-  if (request.has_range()) return text_of(oracle.range(request.range()));
-  if (request.has_delete_range()) return text_of(oracle.erase(request.delete_range()));
-  if (request.has_txn()) return text_of(oracle.txn(request.txn()));
-  if (request.has_compaction()) return text_of(oracle.compact(request.compaction()));
-  if (request.has_lease_grant()) return text_of(oracle.grant(request.lease_grant()));
-  return text_of(oracle.revoke(request.lease_revoke().id()));
-}
 
 // A machine that plays a whole log again, from the beginning.
 void catch_up(ApplyWorld& world, const std::vector<raft::Entry>& log, bool has_waiter) {

@@ -5,7 +5,7 @@
 
 #include "apply/txn.h"
 #include "rpc.pb.h"
-#include "test/apply/kv_oracle.h"
+#include "test/apply/oracle_text.h"
 #include "test/apply/random_requests.h"
 #include "test/server/member_world.h"
 
@@ -14,21 +14,6 @@ namespace {
 
 namespace pb = etcdserverpb;
 using Request = pb::InternalRaftRequest;
-
-template <class T>
-std::string text_of(const absl::StatusOr<T>& answer) {
-  return answer.ok() ? answer->ShortDebugString() : std::string(message(answer.status()));
-}
-
-std::string ask(apply::KvOracle& oracle, const Request& request) {
-  if (request.has_put()) return text_of(oracle.put(request.put()));
-  if (request.has_range()) return text_of(oracle.range(request.range()));
-  if (request.has_delete_range()) return text_of(oracle.erase(request.delete_range()));
-  if (request.has_txn()) return text_of(oracle.txn(request.txn()));
-  if (request.has_compaction()) return text_of(oracle.compact(request.compaction()));
-  if (request.has_lease_grant()) return text_of(oracle.grant(request.lease_grant()));
-  return text_of(oracle.revoke(request.lease_revoke().id()));
-}
 
 bool is_read(const Request& request) {
   return request.has_range() || (request.has_txn() && apply::is_txn_read_only(request.txn()));
@@ -134,7 +119,7 @@ class MemberModel : public testing::TestWithParam<uint64_t> {
     pb::RangeRequest everything;
     everything.set_key(std::string(1, '\0'));
     everything.set_range_end(std::string(1, '\0'));
-    return text_of(oracle.range(everything));
+    return apply::text_of(oracle.range(everything));
   }
   // What was under way may have happened or not, in order: the oracle goes back to where the store says it is.
   void find_where_we_are() {

@@ -3,23 +3,10 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "test/sim/kv_ops.h"
 
 namespace holdfast::sim {
 namespace {
-
-KvOp op(KvKind kind, std::string key, std::string value = {}, std::string end = {}) {
-  KvOp o;
-  o.kind = kind;
-  o.key = std::move(key);
-  o.value = std::move(value);
-  o.end = std::move(end);
-  return o;
-}
-KvOp put(std::string key, std::string value) { return op(KvKind::put, std::move(key), std::move(value)); }
-KvOp get(std::string key, std::string end = {}) { return op(KvKind::range, std::move(key), {}, std::move(end)); }
-KvOp erase(std::string key, std::string end = {}) {
-  return op(KvKind::delete_range, std::move(key), {}, std::move(end));
-}
 
 TEST(KvModel, RevisionsVersionsAndCreation) {
   KvModel model;

@@ -8,29 +8,14 @@
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "sim/linearizability_search.h"
+#include "test/sim/kv_ops.h"
 
 namespace holdfast::sim {
 namespace {
 
-KvOp put(std::string key, std::string value) {
-  KvOp op;
-  op.kind = KvKind::put;
-  op.key = std::move(key);
-  op.value = std::move(value);
-  return op;
-}
-
-KvOp get(std::string key, bool serializable = false) {
-  KvOp op;
-  op.key = std::move(key);
-  op.serializable = serializable;
-  return op;
-}
-
-KvOp erase(std::string key) {
-  KvOp op;
-  op.kind = KvKind::delete_range;
-  op.key = std::move(key);
+KvOp get_serializable(std::string key) {
+  KvOp op = get(std::move(key));
+  op.serializable = true;
   return op;
 }
 
@@ -132,7 +117,7 @@ TEST(Linearizability, TheSameReadMayBeSerializable) {
   s.whole(1, put("a", "1"));
   const KvResult before = s.model().read(get("a"), s.model().revision());
   s.whole(1, put("a", "2"));
-  s.answer(s.ask(2, get("a", true)), before);
+  s.answer(s.ask(2, get_serializable("a")), before);
   EXPECT_TRUE(s.check().holds());
 }
 
@@ -141,7 +126,7 @@ TEST(Linearizability, ASerializableReadOfWhatNeverWasIsFound) {
   s.whole(1, put("a", "1"));
   KvResult wrong = s.model().read(get("a"), s.model().revision());
   wrong.pairs[0].value = "x";
-  s.answer(s.ask(2, get("a", true)), wrong);
+  s.answer(s.ask(2, get_serializable("a")), wrong);
   EXPECT_TRUE(s.check().violated());
 }
 
@@ -301,7 +286,7 @@ KvOp random_op(Random& random, int client, int n) {
   const std::string value = std::to_string(client) + "." + std::to_string(n);
   switch (random.below(8)) {
     case 0: return get(key);
-    case 1: return get(key, true);
+    case 1: return get_serializable(key);
     case 2: return erase(key);
     case 3: return put_if_absent(key, value);
     case 4: {
