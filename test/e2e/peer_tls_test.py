@@ -1,49 +1,12 @@
 """Members that speak TLS to each other, with certificates on both sides; and who is let in. TLS-01..06 RAFT-25"""
 import os
 import ssl
-import subprocess
-import tempfile
 import unittest
 import urllib.request
 
 import harness
+from authority import Authority
 from cluster_harness import Cluster
-
-
-class Authority:
-    """A CA in a folder, and the certificates that it gives out."""
-
-    def __init__(self, name):
-        self.folder = tempfile.mkdtemp(prefix="holdfast-ca-")
-        self.ca = self.path("ca.pem")
-        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
-                     "-subj", f"/CN={name}")
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
-
-    def issue(self, name, san="IP:127.0.0.1,DNS:localhost"):
-        with open(self.path("ext"), "w") as f:
-            f.write(f"subjectAltName={san}\nextendedKeyUsage=serverAuth,clientAuth\n")
-        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
-                     f"/CN={name}")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
-                     "2", "-extfile", "ext", "-out", f"{name}.pem")
-        return self.path(f"{name}.pem"), self.path(f"{name}.key")
-
-    def revoke(self, name, der):
-        with open(self.path("ca.conf"), "w") as f:
-            f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=index\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=2\n")
-        open(self.path("index"), "w").close()
-        with open(self.path("number"), "w") as f:
-            f.write("01\n")
-        ca = ["-config", "ca.conf", "-cert", "ca.pem", "-keyfile", "ca.key"]
-        self.openssl("ca", *ca, "-revoke", f"{name}.pem")
-        self.openssl("ca", *ca, "-gencrl", "-out", "crl.pem")
-        self.openssl("crl", "-in", "crl.pem", "-outform", "DER", "-out", der)
 
 
 @unittest.skipUnless(harness.have("etcdctl", "openssl"), "etcdctl or openssl is not installed")
@@ -53,7 +16,11 @@ class PeerTls(unittest.TestCase):
         cls.authority = Authority("peers")
         cert, key = cls.authority.issue("member")
         cls.flags = [f"--peer-cert-file={cert}", f"--peer-key-file={key}", "--peer-client-cert-auth",
-                     f"--peer-trusted-ca-file={cls.authority.ca}"]
+                     f"--peer-trusted-ca-file={cls.authority.certificate}"]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.authority.folder.cleanup()
 
     def start(self, *binaries, flags=None):
         cluster = Cluster(*binaries, flags=self.flags if flags is None else flags, peer_scheme="https")
@@ -62,7 +29,7 @@ class PeerTls(unittest.TestCase):
 
     def may_ask(self, member, certificate=None, authority=None):
         """Does the peer port answer somebody with this certificate?"""
-        context = ssl.create_default_context(cafile=(authority or self.authority).ca)
+        context = ssl.create_default_context(cafile=(authority or self.authority).certificate)
         if certificate:
             context.load_cert_chain(*certificate)
         try:
@@ -85,16 +52,17 @@ class PeerTls(unittest.TestCase):
     # TLS-02 TLS-03 TLS-04 TLS-05
     def test_who_is_let_in(self):
         authority = self.authority
-        crl = authority.path("crl.der")
         authority.issue("member")
         authority.issue("revoked")
-        authority.revoke("revoked", crl)
+        crl = authority.revoke("revoked")
         member = self.start(harness.HOLDFAST, flags=[*self.flags, "--peer-cert-allowed-cn=member,friend,elsewhere,named,revoked",
                                                      f"--peer-crl-file={crl}"]).members[0]
         self.assertFalse(self.may_ask(member))
-        self.assertFalse(self.may_ask(member, Authority("others").issue("friend")))
+        others = Authority("others")
+        self.addCleanup(others.folder.cleanup)
+        self.assertFalse(self.may_ask(member, others.issue("friend")))
         self.assertFalse(self.may_ask(member, authority.issue("stranger")))
-        self.assertFalse(self.may_ask(member, (authority.path("revoked.pem"), authority.path("revoked.key"))))
+        self.assertFalse(self.may_ask(member, (authority.file("revoked.pem"), authority.file("revoked.key"))))
         self.assertTrue(self.may_ask(member, authority.issue("friend")))
         # A certificate for another address, and for names that the address has or has not.
         self.assertFalse(self.may_ask(member, authority.issue("elsewhere", "IP:10.1.2.3")))

@@ -3,48 +3,14 @@ revocation, replacement while the server runs. HTTP-01 HTTP-02 TLS-01 TLS-02 TLS
 F-059 F-060 F-061 F-072 F-073"""
 import os
 import subprocess
-import tempfile
 import unittest
 
 import harness
+from authority import Authority
 
 
 def run(*arguments, **more):
     return subprocess.run(arguments, capture_output=True, text=True, **more)
-
-
-class Authority:
-    """A CA and what it signs, in a temporary folder."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="holdfast-tls-")
-        self.sh("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                "-subj", "/CN=ca", "-keyout", self.file("ca.key"), "-out", self.file("ca.pem"))
-
-    def file(self, name):
-        return os.path.join(self.folder.name, name)
-
-    def sh(self, *arguments):
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=self.folder.name)
-
-    def issue(self, name, names, usage, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
-        with open(self.file("extensions"), "w") as f:
-            f.write(f"subjectAltName={names}\nextendedKeyUsage={usage}\n")
-        self.sh("req", "-newkey", *kind, "-nodes", "-subj", f"/CN={name}",
-                "-keyout", self.file(f"{name}.key"), "-out", self.file(f"{name}.csr"))
-        self.sh("x509", "-req", "-in", self.file(f"{name}.csr"), "-CA", self.file("ca.pem"), "-CAkey",
-                self.file("ca.key"), "-CAcreateserial", "-days", "2", "-extfile", self.file("extensions"),
-                "-out", self.file(f"{name}.pem"))
-
-    def revoke(self, name):
-        """A revocation list with that certificate, in DER."""
-        open(self.file("index.txt"), "w").close()
-        with open(self.file("ca.conf"), "w") as f:
-            f.write("[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=2\n")
-        flags = ["-config", "ca.conf", "-keyfile", "ca.key", "-cert", "ca.pem"]
-        self.sh("ca", *flags, "-revoke", f"{name}.pem")
-        self.sh("ca", *flags, "-gencrl", "-out", "crl.pem")
-        self.sh("crl", "-in", "crl.pem", "-outform", "DER", "-out", "crl.der")
 
 
 class TlsServer(harness.Server):
@@ -68,7 +34,7 @@ class Tls(unittest.TestCase):
         cls.ca.issue("client", "DNS:good.example", "clientAuth")
         cls.ca.issue("other", "DNS:other.example,IP:10.1.2.3", "clientAuth")
         cls.pair = ["--cert-file", cls.ca.file("server.pem"), "--key-file", cls.ca.file("server.key")]
-        cls.trust = ["--cacert", cls.ca.file("ca.pem")]
+        cls.trust = ["--cacert", cls.ca.certificate]
 
     @classmethod
     def tearDownClass(cls):
@@ -96,7 +62,7 @@ class Tls(unittest.TestCase):
         server.etcdctl("put", "k", "v")
         self.assertEqual(server.pairs(), {"k": "v"})
         self.assertTrue(self.refuses(server, []))  # nobody who trusts only the system's CAs
-        curl = ["curl", "-s", "-m", "10", "--cacert", self.ca.file("ca.pem")]
+        curl = ["curl", "-s", "-m", "10", "--cacert", self.ca.certificate]
         self.assertEqual(run(*curl, server.url + "/health").stdout, '{"health":"true","reason":""}')
         self.assertEqual(run(*curl, "--http1.1", server.url + "/health").stdout, '{"health":"true","reason":""}')
         self.assertNotEqual(run(*curl, "--tls-max", "1.1", server.url + "/health").returncode, 0)
@@ -113,7 +79,7 @@ class Tls(unittest.TestCase):
 
     # F-057, F-058, F-060, TLS-03, TLS-04
     def test_client_certificates(self):
-        ca = ["--trusted-ca-file", self.ca.file("ca.pem")]
+        ca = ["--trusted-ca-file", self.ca.certificate]
         server = self.start(*self.pair, *ca, client=self.as_client("client"))
         self.assertTrue(self.refuses(server, self.trust))
         self.assertTrue(self.works(server, self.as_client("other")))
@@ -134,7 +100,7 @@ class Tls(unittest.TestCase):
     # F-059, TLS-02
     def test_revoked_client(self):
         self.ca.revoke("other")
-        server = self.start(*self.pair, "--trusted-ca-file", self.ca.file("ca.pem"), "--client-crl-file",
+        server = self.start(*self.pair, "--trusted-ca-file", self.ca.certificate, "--client-crl-file",
                             self.ca.file("crl.der"), client=self.as_client("client"))
         self.assertTrue(self.refuses(server, self.as_client("other")))
         self.ca.revoke("client")
@@ -193,7 +159,7 @@ class Tls(unittest.TestCase):
                   env={**os.environ, "ETCDCTL_API": "3"})
         self.assertEqual(got.stdout, "v\n", got.stderr)
         health = '{"health":"true","reason":""}'
-        curl = ["curl", "-s", "-m", "10", "--cacert", self.ca.file("ca.pem"), "--unix-socket"]
+        curl = ["curl", "-s", "-m", "10", "--cacert", self.ca.certificate, "--unix-socket"]
         self.assertEqual(run(*curl, plain, "http://localhost/health").stdout, health)
         self.assertEqual(run(*curl, secure, "https://localhost/health").stdout, health)
         server.kill()
