@@ -1,8 +1,8 @@
 #include "apps/holdfastutl/migrate.h"
 
+#include "backend/backend.h"
 #include "backend/bbolt_writer.h"
 #include "base/errors.h"
-#include "base/wire.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
 #include "membership/v2_store.h"
@@ -29,12 +29,6 @@ absl::Status write_database(Console& console, backend::Engine::Reader& state,
     written += n;
   }
   return (*file)->sync();
-}
-
-uint64_t number(backend::Engine::Reader& state, std::string_view key) {
-  std::string_view value;
-  if (!state.get(Bucket::meta, key, value) || value.size() != sizeof(uint64_t)) return 0;
-  return wire::read_be64(value.data());
 }
 
 absl::StatusOr<membership::Cluster> read_members(backend::Engine::Reader& state, ClusterId id) {
@@ -88,8 +82,9 @@ absl::Status migrate_to_etcd(Console& console, const DataDir& dir) {
   auto state = (*engine)->make_reader();
   state->begin();
   raft::SnapshotMetadata at;
-  at.index = Index(number(*state, backend::kConsistentIndexKey));
-  at.term = Term(number(*state, backend::kTermKey));
+  const backend::ConsistentIndex progress = backend::read_consistent_index(*state);
+  at.index = Index(progress.index);
+  at.term = Term(progress.term);
   const std::string database = dir.snap() + "/db";
   // Removed by the next start of etcd or holdfast if this is interrupted (DIR-03).
   const std::string temporary = database + ".tmp-holdfast";

@@ -225,6 +225,7 @@ struct ConsistentIndex {
   uint64_t term = 0;
 };
 ConsistentIndex read_consistent_index(ReadView& view);
+ConsistentIndex read_consistent_index(Engine::Reader& state);  // between begin() and end()
 void put_consistent_index(Backend& backend, const ConsistentIndex& value);
 
 }  // namespace holdfast::backend

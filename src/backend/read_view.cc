@@ -122,13 +122,22 @@ CommittedView::~CommittedView() {
 
 Engine::Reader& CommittedView::reader() { return *slot_->reader; }
 
+namespace {
+// 0 if it isn't there, or is no number.
+uint64_t number_in(std::string_view bytes) { return bytes.size() == 8 ? wire::read_be64(bytes.data()) : 0; }
+}  // namespace
+
 ConsistentIndex read_consistent_index(ReadView& view) {
-  ConsistentIndex result;
-  if (auto index = view.get(Bucket::meta, kConsistentIndexKey); index && index->size() == 8)
-    result.index = wire::read_be64(index->data());
-  if (auto term = view.get(Bucket::meta, kTermKey); term && term->size() == 8)
-    result.term = wire::read_be64(term->data());
-  return result;
+  const auto number = [&](std::string_view key) { return number_in(view.get(Bucket::meta, key).value_or("")); };
+  return {number(kConsistentIndexKey), number(kTermKey)};
+}
+
+ConsistentIndex read_consistent_index(Engine::Reader& state) {
+  const auto number = [&](std::string_view key) {
+    std::string_view value;
+    return state.get(Bucket::meta, key, value) ? number_in(value) : 0;
+  };
+  return {number(kConsistentIndexKey), number(kTermKey)};
 }
 
 }  // namespace holdfast::backend

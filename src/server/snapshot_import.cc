@@ -1,5 +1,6 @@
 #include "server/snapshot_import.h"
 
+#include "backend/backend.h"
 #include "backend/bbolt_import.h"
 #include "base/errors.h"
 #include "base/wire.h"
@@ -12,29 +13,24 @@ namespace {
 
 using backend::Bucket;
 
-uint64_t load_number(std::string_view bytes) {
-  return bytes.size() == sizeof(uint64_t) ? wire::read_be64(bytes.data()) : 0;
-}
-
 std::string number(uint64_t value) {
   std::string bytes;
   wire::append_be64(bytes, value);
   return bytes;
 }
 
-uint64_t meta_number(backend::Engine& engine, std::string_view key) {
+backend::ConsistentIndex progress_of(backend::Engine& engine) {
   auto reader = engine.make_reader();
   reader->begin();
-  std::string_view value;
-  const uint64_t found = reader->get(Bucket::meta, key, value) ? load_number(value) : 0;
+  const backend::ConsistentIndex progress = backend::read_consistent_index(*reader);
   reader->end();
-  return found;
+  return progress;
 }
 
 absl::Status complete(const raft::SnapshotMetadata& snapshot, backend::Engine& successor) {
-  const Index index(meta_number(successor, backend::kConsistentIndexKey));
-  const bool has_term = meta_number(successor, backend::kTermKey) != 0;
-  if (index > snapshot.index || (index == snapshot.index && has_term)) return absl::OkStatus();
+  const backend::ConsistentIndex progress = progress_of(successor);
+  const Index index(progress.index);
+  if (index > snapshot.index || (index == snapshot.index && progress.term != 0)) return absl::OkStatus();
   return successor.commit([&](backend::Engine::Writer& writer) {
     if (snapshot.index != Index(0))
       writer.put(Bucket::meta, backend::kConsistentIndexKey, number(snapshot.index.value));
@@ -46,7 +42,7 @@ absl::Status complete(const raft::SnapshotMetadata& snapshot, backend::Engine& s
 }  // namespace
 
 Index consistent_index_of(backend::Engine& engine) {
-  return Index(meta_number(engine, backend::kConsistentIndexKey));
+  return Index(progress_of(engine).index);
 }
 
 absl::Status import_snapshot(env::FileSystem& files, const std::string& path,
