@@ -160,8 +160,11 @@ TEST_F(WatchHubTest, Fragments) {
   settle();
   client.expect_complete();
   EXPECT_EQ(client.fragments, 3u);  // and the last one
-  for (const auto& r : client.responses)
-    if (r.watch_id() == 0 && r.events_size() > 1) EXPECT_LT(r.ByteSizeLong(), 1000u);
+  for (const auto& r : client.responses) {
+    if (r.watch_id() == 0 && r.events_size() > 1) {
+      EXPECT_LT(r.ByteSizeLong(), 1000u);
+    }
+  }
 }
 
 // WAT-16

@@ -238,8 +238,10 @@ struct WatchClient : WatchSink {
     }
   }
   void expect_complete() {
-    for (auto& [id, w] : watches)
-      if (!w.canceled) EXPECT_TRUE(expected(w).empty()) << "watch " << id << " misses " << expected(w)[0]->revision;
+    for (auto& [id, w] : watches) {
+      if (w.canceled) continue;
+      EXPECT_TRUE(expected(w).empty()) << "watch " << id << " misses " << expected(w)[0]->revision;
+    }
   }
 
   WatchWorld& world;
