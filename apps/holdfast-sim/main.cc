@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/holdfast-sim/check_history.h"
 #include "sim/lease_simulation.h"
 #include "sim/simulation.h"
 
@@ -21,6 +22,7 @@ using holdfast::sim::SimReport;
 
 constexpr const char* kUsage =
     R"(usage: holdfast-sim (--seed=N | --seeds=A..B) [--members=N] [--hours=H] [--until=T] [--jobs=N] [--leases] [--trace]
+       holdfast-sim --check-history=FILE
 
   --seed=N       one run
   --seeds=A..B   all from A to B
@@ -30,6 +32,7 @@ constexpr const char* kUsage =
   --jobs=N       processes at once (1)
   --leases       clients with leases instead of keys: none may end early
   --trace        what happens, on stderr
+  --check-history=FILE  no run: judges what clients of a real cluster recorded (src/sim/history_file.h)
 
 Prints a line a run. Exits 1 if something was violated.
 )";
@@ -41,6 +44,7 @@ struct Flags {
   bool has_seeds = false;
   unsigned jobs = 1;
   bool leases = false;
+  std::string history;   // a file to judge, instead of runs
   std::string repeated;  // flags that a repetition needs
 };
 
@@ -90,10 +94,14 @@ std::optional<Flags> parse_flags(int argc, char** argv) {
       good = flags.leases = true;
       flags.repeated += " --leases";
     }
+    if (name == "--check-history") {
+      good = !value.empty() && argc == 2;
+      flags.history = value;
+    }
     if (arg == "--trace") good = flags.options.trace = true;
     if (!good) return std::nullopt;
   }
-  if (!flags.has_seeds) return std::nullopt;
+  if (!flags.has_seeds && flags.history.empty()) return std::nullopt;
   return flags;
 }
 
@@ -140,6 +148,7 @@ int main(int argc, char** argv) {
     std::fputs(kUsage, stderr);
     return 2;
   }
+  if (!flags->history.empty()) return holdfast::check_history(flags->history);
   for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE}) std::signal(signal, last_words);
   if (flags->jobs == 1) return run_share(*flags, flags->first, 1);
   std::vector<pid_t> workers;

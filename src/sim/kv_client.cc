@@ -7,16 +7,13 @@
 #include "apply/result.h"
 #include "base/errors.h"
 #include "rpc.pb.h"
+#include "sim/kv_messages.h"
 
 namespace holdfast::sim {
 
 namespace {
 
 namespace pb = etcdserverpb;
-
-KvPair pair_of(const mvccpb::KeyValue& kv) {
-  return {kv.key(), kv.value(), kv.create_revision(), kv.mod_revision(), kv.version()};
-}
 
 pb::PutRequest put_request(const KvOp& op, int64_t lease) {
   pb::PutRequest request;
@@ -91,51 +88,11 @@ void fill(pb::TxnRequest& out, const KvOp& op, int64_t lease) {
   for (const KvOp& child : op.else_ops) fill(*out.add_failure(), child, lease);
 }
 
-KvResult read(const pb::RangeResponse& response) {
-  KvResult result;
-  result.revision = response.header().revision();
-  result.count = response.count();
-  result.more = response.more();
-  for (const mvccpb::KeyValue& kv : response.kvs()) result.pairs.push_back(pair_of(kv));
-  return result;
-}
-
-KvResult read(const pb::PutResponse& response) {
-  KvResult result;
-  result.revision = response.header().revision();
-  if (response.has_prev_kv()) result.pairs.push_back(pair_of(response.prev_kv()));
-  return result;
-}
-
-KvResult read(const pb::DeleteRangeResponse& response) {
-  KvResult result;
-  result.revision = response.header().revision();
-  result.count = response.deleted();
-  for (const mvccpb::KeyValue& kv : response.prev_kvs()) result.pairs.push_back(pair_of(kv));
-  return result;
-}
-
-KvResult read(const pb::TxnResponse& response) {
-  KvResult result;
-  result.revision = response.header().revision();
-  result.succeeded = response.succeeded();
-  for (const pb::ResponseOp& op : response.responses()) {
-    KvResult child;
-    if (op.has_response_put()) child = read(op.response_put());
-    if (op.has_response_range()) child = read(op.response_range());
-    if (op.has_response_delete_range()) child = read(op.response_delete_range());
-    if (op.has_response_txn()) child = read(op.response_txn());
-    child.revision = 0;
-    result.children.push_back(std::move(child));
-  }
-  return result;
-}
-
 template <class Response>
 server::ProposalDone answer_with(const KvOp& op, KvAnswered answered) {
   return [op, answered = std::move(answered)](std::unique_ptr<apply::Result> result) mutable {
     if (!result->status.ok()) return answered({outcome_of(op, result->status), {}, result->status, 0});
-    answered({Outcome::ok, read(result->as<Response>()), {}, 0});
+    answered({Outcome::ok, result_of(result->as<Response>()), {}, 0});
   };
 }
 
@@ -193,7 +150,7 @@ void perform(server::V3Server& server, const server::CallContext& context, const
                      if (!bytes.ok()) return answered({outcome_of(op, bytes.status()), {}, bytes.status(), 0});
                      pb::RangeResponse response;
                      response.ParseFromString(*bytes);
-                     answered({Outcome::ok, read(response), {}, 0});
+                     answered({Outcome::ok, result_of(response), {}, 0});
                    });
       return;
     }

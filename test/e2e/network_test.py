@@ -1,52 +1,11 @@
 """Three members that each have a network of their own, with a router between them that can drop what one sends to another.
 Needs the right to make network namespaces; is left out without. RAFT-12..15 RAFT-22 RAL-04 RAL-05 TRP-44"""
-import os
-import subprocess
-import sys
 import threading
 import unittest
 
 import harness
+import network
 from cluster_harness import Cluster, harness_wait
-
-INSIDE = "HOLDFAST_E2E_INSIDE"
-
-
-def sh(command, check=True):
-    return subprocess.run(command, shell=True, check=check, capture_output=True, text=True)
-
-
-def may_make_networks():
-    return os.geteuid() == 0 and harness.have("ip", "unshare", "etcdctl") and sh(
-        "unshare --net --mount sh -c 'mount -t tmpfs none /run && ip netns add a && ip link add v0 type veth peer name v1"
-        " && ip rule add from 10.9.9.1 to 10.9.9.2 blackhole'", check=False).returncode == 0
-
-
-class Router:
-    """This process's network namespace, in which packets from one member to another can be dropped."""
-
-    def __init__(self, members):
-        sh("ip link set lo up; echo 1 > /proc/sys/net/ipv4/ip_forward")
-        for number, member in enumerate(members, 1):
-            ns = f"m{number}"
-            member.host = f"10.9.{number}.2"
-            member.prefix = ["ip", "netns", "exec", ns]
-            sh(f"ip netns add {ns} && ip link add r{number} type veth peer name eth0 netns {ns}"
-               f" && ip addr add 10.9.{number}.1/24 dev r{number} && ip link set r{number} up"
-               f" && ip -n {ns} addr add {member.host}/24 dev eth0 && ip -n {ns} link set eth0 up"
-               f" && ip -n {ns} link set lo up && ip -n {ns} route add default via 10.9.{number}.1")
-
-    def drop(self, sender, receiver):
-        sh(f"ip rule add from {sender.host} to {receiver.host} priority 10 blackhole && ip route flush cache")
-
-    def cut(self, one, others):
-        for other in others:
-            self.drop(one, other)
-            self.drop(other, one)
-
-    def heal(self):
-        while sh("ip rule del priority 10", check=False).returncode == 0:
-            pass
 
 
 class Partition(unittest.TestCase):
@@ -54,7 +13,7 @@ class Partition(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster(*[harness.HOLDFAST] * 3)
         cls.addClassCleanup(cls.cluster.close)
-        cls.router = Router(cls.cluster.members)
+        cls.router = network.Router(cls.cluster.members)
         cls.cluster.start()
 
     def setUp(self):
@@ -120,11 +79,4 @@ class Partition(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if os.environ.get(INSIDE):
-        unittest.main()
-    elif not may_make_networks():
-        print("skipped: network namespaces can't be made here", file=sys.stderr)
-    else:
-        os.execvpe("unshare", ["unshare", "--net", "--mount", "sh", "-c",
-                               'mount -t tmpfs none /run && exec "$@"', "sh", sys.executable, *sys.argv],
-                   {**os.environ, INSIDE: "1"})
+    network.main()
