@@ -147,13 +147,14 @@ class Cluster:
         return self
 
     def close(self):
+        # One after the other: a leader that hands over to a member which is leaving too waits for its whole patience.
         for member in self.members:
             if member.running():
                 with contextlib.suppress(ProcessLookupError):
                     member.process.send_signal(signal.SIGCONT)
-                member.process.terminate()
         for member in self.members:
             if member.running():
+                member.process.terminate()
                 try:
                     member.process.wait(20)
                 except subprocess.TimeoutExpired:

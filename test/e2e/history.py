@@ -163,7 +163,7 @@ class Watcher:
                 self.told.append(response)
                 if response.events:
                     self.next_revision = response.events[-1].kv.mod_revision + 1
-                if response.canceled or self.done():
+                if response.canceled or self.done() or self.load.given_up.is_set():
                     return
         finally:
             over.set()
