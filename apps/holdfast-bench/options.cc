@@ -128,6 +128,21 @@ const std::vector<Flag>& flags() {
          if (value.ok()) o.hold = *value;
          return value.status();
        }},
+      {"listen", Kind::toggle, "", "watch: no puts either; end when every watched key is deleted",
+       [](std::string_view, Options& o) {
+         o.listen = o.check = true;
+         return absl::OkStatus();
+       }},
+      {"check", Kind::toggle, "", "watch: fail if a watcher isn't told everything once and in order",
+       [](std::string_view, Options& o) {
+         o.check = true;
+         return absl::OkStatus();
+       }},
+      {"attach", Kind::toggle, "", "put: key N belongs to lease N + 1, as lease-grant --sequential made them",
+       [](std::string_view, Options& o) {
+         o.attach = true;
+         return absl::OkStatus();
+       }},
       {"key-space", Kind::value, "N", "how many different keys (10000)",
        store_number(&Options::key_space, 1, kKeySpaceMax)},
       {"key-size", Kind::value, "BYTES", "length of a key (32)",

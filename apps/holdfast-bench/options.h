@@ -50,6 +50,9 @@ struct Options {
   env::Duration timeout = std::chrono::seconds(10);
   uint64_t watchers = 1000;            // Operation::watch
   std::optional<env::Duration> hold;   // Operation::watch: so long, and no puts
+  bool listen = false;                 // Operation::watch: no puts; until every watched key is deleted
+  bool check = false;                  // Operation::watch: every event once and in order, or it fails
+  bool attach = false;                 // Operation::put: key n to lease n + 1
   uint64_t key_space = 10'000;
   uint32_t key_bytes = 32;
   uint32_t value_bytes = 128;

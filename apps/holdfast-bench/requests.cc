@@ -53,6 +53,7 @@ std::string Requests::make(uint64_t n) {
       etcdserverpb::PutRequest put;
       put.set_key(key(which));
       put.set_value(value_);
+      if (options_.attach) put.set_lease(static_cast<int64_t>(which) + 1);
       return put.SerializeAsString();
     }
     case Operation::txn_put: {

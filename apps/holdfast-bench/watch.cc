@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "apps/holdfast-bench/event_check.h"
 #include "apps/holdfast-bench/requests.h"
 #include "base/errors.h"
 #include "base/wire.h"
@@ -30,6 +31,7 @@ struct Shared {
   const env::Clock& clock;
   std::atomic<uint64_t> created{0};
   std::atomic<uint64_t> events{0};
+  std::atomic<uint64_t> ended{0};  // watchers whose key was deleted, if that is looked at
   std::atomic<uint64_t> failures{0};
   std::promise<void> all_created;
   std::promise<void> over;
@@ -38,8 +40,9 @@ struct Shared {
   void end() {
     if (!is_over.exchange(true)) over.set_value();
   }
-  void fail(const absl::Status& status) {
-    if (failures.fetch_add(1) == 0) fmt::print(stderr, "holdfast-bench: {}\n", message(status));
+  void fail(const absl::Status& status) { fail(message(status)); }
+  void fail(std::string_view what) {
+    if (failures.fetch_add(1) == 0) fmt::print(stderr, "holdfast-bench: {}\n", what);
     end();
   }
 };
@@ -65,14 +68,26 @@ class WatchStream : public net::ClientCallEvents {
       created |= field.number == 3;
     }
     if (created && shared_.created.fetch_add(1) + 1 == shared_.options.watchers) shared_.all_created.set_value();
-    if (events != 0) shared_.events.fetch_add(events, std::memory_order_relaxed);
+    if (events == 0) return;
+    if (shared_.options.check) check(bytes);
+    shared_.events.fetch_add(events, std::memory_order_relaxed);
   }
   void on_finished(const absl::Status& status) override {
     if (!shared_.is_over) shared_.fail(status);
   }
+  const EventCheck& checked() const { return check_; }
 
  private:
+  void check(std::string_view response) {
+    const uint64_t before = check_.ended();
+    if (const auto wrong = check_.note(response)) shared_.fail(*wrong);
+    const uint64_t ended = check_.ended() - before;
+    if (ended == 0 || !shared_.options.listen) return;
+    if (shared_.ended.fetch_add(ended) + ended == shared_.options.watchers) shared_.end();
+  }
+
   Shared& shared_;
+  EventCheck check_;
 };
 
 // The streams of one thread.
@@ -86,7 +101,7 @@ class Watchers {
     for (uint32_t c = 0; c < connections; ++c) {
       clients_.push_back(std::make_unique<net::GrpcClient>(thread_, client_options(options)));
       for (uint32_t s = 0; s < options.streams; ++s)
-        streams_.push_back(clients_.back()->start("/etcdserverpb.Watch/Watch", {}, std::make_unique<WatchStream>(shared_)));
+        open_stream(*clients_.back());
     }
     for (uint64_t i = first, n = 0; i < options.watchers; i += step, ++n) {
       etcdserverpb::WatchRequest request;
@@ -94,17 +109,30 @@ class Watchers {
       streams_[n % streams_.size()]->write(request.SerializeAsString());
     }
   }
+  EventCheck::Spread spread() const {
+    EventCheck::Spread spread;
+    for (const WatchStream* events : listeners_) spread.add(events->checked().spread());
+    return spread;
+  }
   void drop() {
+    listeners_.clear();
     streams_.clear();
     clients_.clear();
   }
 
  private:
+  void open_stream(net::GrpcClient& client) {
+    auto events = std::make_unique<WatchStream>(shared_);
+    listeners_.push_back(events.get());
+    streams_.push_back(client.start("/etcdserverpb.Watch/Watch", {}, std::move(events)));
+  }
+
   Shared& shared_;
   net::IoThread& thread_;
   const Requests requests_;
   std::vector<std::unique_ptr<net::GrpcClient>> clients_;
   std::vector<std::shared_ptr<net::ClientCall>> streams_;  // shared with the clients
+  std::vector<const WatchStream*> listeners_;              // theirs
 };
 
 // The puts, on one connection.
@@ -179,6 +207,19 @@ void run_on(net::IoThread& thread, Task task) {
   done.get_future().wait();
 }
 
+// Every watcher of a key was told as many events as there were puts of it; they came in order, or we'd know.
+void check_counts(Shared& shared, const std::vector<std::unique_ptr<Watchers>>& watchers, uint64_t expected) {
+  const Options& options = shared.options;
+  EventCheck::Spread all;
+  for (const auto& some : watchers) all.add(some->spread());
+  if (shared.events != expected)
+    return shared.fail(fmt::format("{} events instead of {}", shared.events.load(), expected));
+  if (expected == 0 || !options.requests || *options.requests % options.key_space != 0) return;
+  const uint64_t each = *options.requests / options.key_space;
+  if (all.watchers != options.watchers || all.least != each || all.most != each)
+    shared.fail(fmt::format("{} watchers were told {} to {} events instead of {}", all.watchers, all.least, all.most, each));
+}
+
 }  // namespace
 
 Outcome run_watch(const Options& options, const env::Clock& clock) {
@@ -196,16 +237,21 @@ Outcome run_watch(const Options& options, const env::Clock& clock) {
   Puts puts(shared, pool.at(0));
   if (options.watchers > 0) created.wait();
   const env::Instant began = clock.now();
-  if (options.hold) {
-    // A script that measures the server meanwhile waits for this line.
+  if (options.hold || options.listen) {
+    // A script that does something to the server meanwhile waits for this line.
     fmt::print("{} watchers\n", options.watchers);
     std::fflush(stdout);
-    pool.at(0).post_after(*options.hold, [&] { shared.end(); });
+    if (options.hold) pool.at(0).post_after(*options.hold, [&] { shared.end(); });
   } else {
     pool.at(0).post([&] { puts.start(began + options.duration.value_or(env::Duration(0))); });
   }
   over.wait();
   const env::Instant ended = clock.now();
+  if (options.check && !options.hold && !options.listen && shared.failures == 0) {
+    // On its streams' threads nothing is under way any more.
+    for (uint32_t i = 0; i < options.threads; ++i) run_on(pool.at(i), [] {});
+    check_counts(shared, watchers, puts.expected());
+  }
   run_on(pool.at(0), [&] { puts.drop(); });
   for (uint32_t i = 0; i < options.threads; ++i) run_on(pool.at(i), [&, i] { watchers[i]->drop(); });
   pool.stop();

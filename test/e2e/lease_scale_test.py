@@ -1,0 +1,89 @@
+"""Leases that expire together while puts go on: every key goes, once, none early, and the server serves meanwhile. LEA-13
+LEA-14 TRP-69
+
+HOLDFAST_LEASES: how many (12000; they end at the rate of etcd's, 1,000 a second, so that 500000 take nine minutes)."""
+import base64
+import json
+import os
+import subprocess
+import threading
+import time
+import unittest
+import urllib.request
+
+import harness
+
+BENCH = os.path.join(os.path.dirname(os.path.abspath(harness.HOLDFAST)), "holdfast-bench")
+LEASES = int(os.environ.get("HOLDFAST_LEASES", "12000"))
+TTL = 6 + LEASES // 10000
+
+
+class Scale(unittest.TestCase):
+    def setUp(self):
+        if not harness.have("etcdctl", BENCH):
+            self.skipTest("etcdctl or holdfast-bench is not there")
+        self.server = harness.Server(harness.HOLDFAST).start()
+        self.addCleanup(self.server.close)
+
+    def command(self, operation, *flags):
+        return [BENCH, operation, f"--endpoint=127.0.0.1:{self.server.client_port}", "--json", *flags]
+
+    def bench(self, operation, *flags):
+        done = subprocess.run(self.command(operation, *flags), capture_output=True, text=True, timeout=900)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def count(self):
+        """How many keys begin with bench/."""
+        question = {"key": base64.b64encode(b"bench/").decode(), "range_end": base64.b64encode(b"bench0").decode(),
+                    "count_only": True}
+        with urllib.request.urlopen(self.server.url + "/v3/kv/range", json.dumps(question).encode(), 20) as answer:
+            return int(json.load(answer).get("count", 0))
+
+    def test_leases_that_expire_together(self):
+        keys = f"--key-space={LEASES}"
+        watch = subprocess.Popen(self.command("watch", "--listen", f"--watchers={LEASES}", "--connections=2", "--streams=5",
+                                              keys), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(watch.communicate)
+        self.addCleanup(watch.kill)
+        self.assertEqual(watch.stdout.readline(), f"{LEASES} watchers\n")
+        kept = self.server.etcdctl("lease", "grant", "3600").stdout.split()[1]
+        self.server.etcdctl("put", "--lease", kept, "kept", "x")
+        began = time.monotonic()
+        self.bench("lease-grant", "--sequential", f"--ttl={TTL}", f"--requests={LEASES}")
+        self.bench("put", "--sequential", "--attach", f"--requests={LEASES}", keys)
+        looks = 0
+        while True:
+            found = self.count()
+            if time.monotonic() >= began + TTL:
+                break
+            looks += 1
+            self.assertEqual(found, LEASES)  # none early
+        self.assertGreater(looks, 0)
+
+        served = []
+        over = threading.Event()
+
+        def put_until_over():
+            # Keys of another length: others than the leases'.
+            while not over.is_set():
+                served.append(self.bench("put", "--connections=2", "--streams=5", "--requests=2000", "--key-size=40",
+                                         "--key-space=100")["calls"])
+        load = threading.Thread(target=put_until_over)
+        load.start()
+        try:
+            out, err = watch.communicate(timeout=60 + LEASES / 500)
+        finally:
+            over.set()
+            load.join()
+        # Every watcher was told of one put and then of the end of its key.
+        self.assertEqual(watch.returncode, 0, err)
+        self.assertEqual(json.loads(out)["calls"], 2 * LEASES)
+        self.assertGreater(sum(served), 0)
+        self.assertEqual(self.count(), 100)
+        self.assertEqual(self.server.etcdctl("get", "kept").stdout, "kept\nx\n")
+        self.assertEqual(self.server.etcdctl("lease", "list").stdout.split(), ["found", "1", "leases", kept])
+
+
+if __name__ == "__main__":
+    unittest.main()
