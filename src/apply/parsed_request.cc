@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "apply/go_protobuf.h"
 #include "base/wire.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -93,6 +94,17 @@ ParsedRequest::ParsedRequest() {
 }
 ParsedRequest::~ParsedRequest() = default;
 
+namespace {
+
+bool parse_whole(std::string_view data, pb::InternalRaftRequest& message) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(data.data()),
+                                               static_cast<int>(data.size()));
+  input.SetRecursionLimit(kNestingMax);
+  return message.ParseFromCodedStream(&input) && input.ConsumedEntireMessage();
+}
+
+}  // namespace
+
 bool ParsedRequest::parse(std::string_view data) {
   if (message_ != nullptr) {
     message_ = nullptr;
@@ -104,10 +116,13 @@ bool ParsedRequest::parse(std::string_view data) {
 
   auto* message = google::protobuf::Arena::CreateMessage<pb::InternalRaftRequest>(arena_.get());
   message_ = message;
-  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(data.data()),
-                                               static_cast<int>(data.size()));
-  input.SetRecursionLimit(kNestingMax);
-  if (!message->ParseFromCodedStream(&input) || !input.ConsumedEntireMessage()) return false;
+  if (!parse_whole(data, *message)) {
+    // Unknown fields in a form that only Go reads: a client of one of etcd's members may have sent them.
+    const google::protobuf::Descriptor& type = *message->GetDescriptor();
+    if (find_wire_fault(data, type) != WireFault::none) return false;
+    message->Clear();
+    if (!parse_whole(without_unknown_fields(data, type), *message)) return false;
+  }
   id_ = message->id() != 0 ? message->id() : message->header().id();
   caller_ = {message->header().username(), message->header().auth_revision()};
   kind_ = CommandKind::none;

@@ -1,11 +1,14 @@
 #include "base/wire.h"
 
 #include <cstring>
+#include <vector>
 
 namespace holdfast::wire {
 
 namespace {
-constexpr int kMaxGroupDepth = 32;  // deeper nesting is malformed input, not a message anybody sends
+// As deep as Go's protobuf goes (protowire.ConsumeFieldValue), and its bound on field numbers inside of groups.
+constexpr size_t kGroupDepthMax = 10'001;
+constexpr uint64_t kGroupFieldMax = 0x7fffffff;
 }  // namespace
 
 void Writer::put_fixed64(uint32_t field, uint64_t v) {
@@ -75,20 +78,20 @@ bool Reader::read_value(Field& field) {
 }
 
 bool Reader::skip_group(uint32_t number) {
-  uint32_t open[kMaxGroupDepth];
-  int depth = 0;
-  open[depth++] = number;
-  while (depth > 0) {
+  std::vector<uint32_t> open{number};
+  while (!open.empty()) {
     uint64_t key;
     if (rest_.empty() || !read_varint(key)) return fail();
+    if (key >> 3 == 0 || key >> 3 > kGroupFieldMax) return fail();
     Field field;
     field.number = static_cast<uint32_t>(key >> 3);
     field.type = static_cast<Type>(key & 7);
     if (field.type == Type::group_begin) {
-      if (depth == kMaxGroupDepth) return fail();
-      open[depth++] = field.number;
+      if (open.size() == kGroupDepthMax) return fail();
+      open.push_back(field.number);
     } else if (field.type == Type::group_end) {
-      if (open[--depth] != field.number) return fail();
+      if (open.back() != field.number) return fail();
+      open.pop_back();
     } else if (!read_value(field)) {
       return false;
     }

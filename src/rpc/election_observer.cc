@@ -109,7 +109,8 @@ class ObserverSession : public net::StreamSession {
 
   void on_message(std::string_view message) override {
     v3electionpb::LeaderRequest request;
-    if (!parse(message, request)) return call_->finish(malformed_stream_message());
+    if (const std::string_view why = parse_request(message, request); !why.empty())
+      return call_->finish(malformed_stream_message(why));
     observation_->start(request.name());
   }
   void on_half_close() override {}

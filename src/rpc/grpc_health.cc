@@ -35,7 +35,8 @@ class WatchSession : public net::StreamSession {
   }
   void on_message(std::string_view message) override {
     pb::HealthCheckRequest request;
-    if (!parse(message, request)) return call_->finish(malformed_stream_message());
+    if (const std::string_view why = parse_request(message, request); !why.empty())
+      return call_->finish(malformed_stream_message(why));
     id_ = health_.add(call_, request.service().empty() ? GrpcHealth::Service::known
                                                        : GrpcHealth::Service::unknown);
   }

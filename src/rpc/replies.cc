@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "apply/go_protobuf.h"
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "google/protobuf/io/coded_stream.h"
@@ -15,8 +16,7 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-// protobuf-go's words.
-constexpr const char* kMalformed = "proto: cannot parse invalid wire-format data";
+constexpr std::string_view kInvalidUtf8 = "string field contains invalid UTF-8";
 // Two messages a nested transaction, and --max-txn-ops bounds the nesting. Go's parser stops at
 // 10,000.
 constexpr int kRecursionLimit = 1000;
@@ -98,14 +98,13 @@ std::string time_text(int64_t unix_nanoseconds) {
 
 }  // namespace
 
-absl::Status malformed_request() {
-  return make_status(absl::StatusCode::kInternal,
-                     fmt::format("grpc: error unmarshalling request: {}", kMalformed));
+absl::Status malformed_request(std::string_view why) {
+  return make_status(absl::StatusCode::kInternal, fmt::format("grpc: error unmarshalling request: {}", why));
 }
 
-absl::Status malformed_stream_message() {
+absl::Status malformed_stream_message(std::string_view why) {
   return make_status(absl::StatusCode::kInternal,
-                     fmt::format("grpc: failed to unmarshal the received message: {}", kMalformed));
+                     fmt::format("grpc: failed to unmarshal the received message: {}", why));
 }
 
 absl::Status to_wire(absl::Status status) {
@@ -126,6 +125,21 @@ bool parse(std::string_view bytes, google::protobuf::MessageLite& message) {
                                                static_cast<int>(bytes.size()));
   input.SetRecursionLimit(kRecursionLimit);
   return message.ParseFromCodedStream(&input) && input.ConsumedEntireMessage();
+}
+
+std::string_view parse_request(std::string_view bytes, google::protobuf::Message& message) {
+  switch (apply::find_wire_fault(bytes, *message.GetDescriptor())) {
+    case apply::WireFault::malformed:
+      return kMalformed;
+    case apply::WireFault::invalid_utf8:
+      return kInvalidUtf8;
+    case apply::WireFault::none:
+      break;
+  }
+  if (parse(bytes, message)) return {};
+  // Unknown fields that only Go reads, or nesting beyond what a transaction may have.
+  const std::string known = apply::without_unknown_fields(bytes, *message.GetDescriptor());
+  return parse(known, message) ? std::string_view() : kMalformed;
 }
 
 void Replies::log_request(const net::UnaryCall& call, std::string_view response,

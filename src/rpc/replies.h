@@ -12,16 +12,17 @@
 #include "apply/result.h"
 #include "base/log.h"
 #include "env/clock.h"
-#include "google/protobuf/message_lite.h"
+#include "google/protobuf/message.h"
 #include "net/grpc_call.h"
 #include "server/member_info.h"
 #include "server/response_header.h"
 
 namespace holdfast::rpc {
 
-// What grpc-go answers to a message that doesn't parse: of a unary call, of a stream.
-absl::Status malformed_request();
-absl::Status malformed_stream_message();
+// What grpc-go answers to a message that doesn't parse: of a unary call, of a stream. `why` in protobuf-go's words.
+inline constexpr std::string_view kMalformed = "proto: cannot parse invalid wire-format data";
+absl::Status malformed_request(std::string_view why = kMalformed);
+absl::Status malformed_stream_message(std::string_view why = kMalformed);
 
 // GEN-12: an error as it leaves the server. Those that etcd has no gRPC error for are Unknown, with
 // their text.
@@ -30,6 +31,9 @@ absl::Status to_wire(absl::Status status);
 // Parses as deep as the deepest transaction that --max-txn-ops may permit, which is deeper than
 // protobuf's default.
 bool parse(std::string_view bytes, google::protobuf::MessageLite& message);
+
+// The same for what a client sent, but no more than etcd takes: it may go into the log as it is. Empty, or why not.
+std::string_view parse_request(std::string_view bytes, google::protobuf::Message& message);
 
 class Replies {
  public:

@@ -38,7 +38,8 @@ void register_unary(net::GrpcServer& server, const Rpc& rpc, std::string_view pa
                     OnLearner on_learner, Run run) {
   server.register_unary(path, [&rpc, on_learner, run = std::move(run)](net::UnaryCallRef call) {
     auto request = std::make_unique<Request>();
-    if (!parse(call->request(), *request)) return rpc.replies.refuse(*call, malformed_request());
+    if (const std::string_view why = parse_request(call->request(), *request); !why.empty())
+      return rpc.replies.refuse(*call, malformed_request(why));
     if (absl::Status status = rpc.gate.admit(*call, on_learner); !status.ok())
       return rpc.replies.refuse(*call, status);
     const auto context = rpc.gate.context(*call);

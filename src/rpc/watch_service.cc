@@ -25,7 +25,8 @@ class WatchSession : public net::StreamSession, public mvcc::WatchSink {
 
   void on_message(std::string_view message) override {
     etcdserverpb::WatchRequest request;
-    if (!parse(message, request)) return call_->finish(malformed_stream_message());
+    if (const std::string_view why = parse_request(message, request); !why.empty())
+      return call_->finish(malformed_stream_message(why));
     requests_->handle(request);
     if (!paused_ && call_->outbox_bytes() > kWaitingBytesMax) {
       paused_ = true;

@@ -113,6 +113,28 @@ TEST_F(GrpcTest, MalformedMessages) {
   EXPECT_TRUE(rpc.w.proposer.seen().empty());
 }
 
+// What etcd's members couldn't read doesn't get into the log, though C++'s parser takes it.
+TEST_F(GrpcTest, MessagesThatGoRefuses) {
+  const char* kDelete = "/etcdserverpb.KV/DeleteRange";
+  const std::string key = "\x0a\x01k";
+  for (const std::string& bytes : {key + "\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",  // 65 bits
+                                   key + std::string("\x7b\x00\x00\x7c", 4)}) {             // field 0
+    for (const char* path : {kDelete, kPut}) {
+      const ::grpc::Status status = send_raw(path, bytes);
+      EXPECT_EQ(status.error_code(), ::grpc::INTERNAL) << path;
+      EXPECT_EQ(status.error_message(),
+                "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data");
+    }
+  }
+  const ::grpc::Status status = send_raw("/etcdserverpb.Cluster/MemberAdd", "\x0a\x02\xc3(");
+  EXPECT_EQ(status.error_code(), ::grpc::INTERNAL);
+  EXPECT_EQ(status.error_message(), "grpc: error unmarshalling request: string field contains invalid UTF-8");
+  EXPECT_TRUE(rpc.w.proposer.seen().empty());
+  // A tag longer than it need be is taken.
+  const ::grpc::Status taken = send_raw(kDelete, key + std::string("\x88\x80\x80\x80\x80\x80\x00\x01", 8));
+  EXPECT_NE(taken.error_code(), ::grpc::INTERNAL);  // what the proposer of this test thinks of it is its own affair
+}
+
 TEST_F(GrpcTest, TransactionsNestAsDeepAsTheOperationLimit) {  // TXN-01
   pb::TxnRequest txn;
   txn.add_success()->mutable_request_put()->set_key("k");
