@@ -84,7 +84,7 @@ absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& 
   if (absl::Status s = settle_tail(world.files, world.logger, directory); !s.ok()) return s;
   const auto names = list_segments(world.files, world.logger, directory);
   if (!names.ok()) return names.status();
-  const auto open = open_for_read(world.files, directory, *names);
+  const auto open = open_for_read(world.files, directory, newest_run(*names));
   if (!open.ok()) return open.status();
   Decoder decoder(open->sources);
   Replay replay(SnapshotRecord{}, Replay::Entries::skipped);

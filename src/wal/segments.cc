@@ -46,6 +46,15 @@ absl::StatusOr<std::vector<SegmentName>> list_segments(env::FileSystem& files, L
   return segments;  // list() sorts by name, and names have fixed width
 }
 
+std::vector<SegmentName> newest_run(std::vector<SegmentName> segments) {
+  for (size_t i = segments.size(); i > 1; --i) {
+    if (segments[i - 1].sequence == segments[i - 2].sequence + 1) continue;
+    segments.erase(segments.begin(), segments.begin() + static_cast<ptrdiff_t>(i - 1));
+    break;
+  }
+  return segments;
+}
+
 absl::StatusOr<std::vector<SegmentName>> segments_from(env::FileSystem& files, Logger& logger,
                                                        const std::string& directory, Index index) {
   auto all = list_segments(files, logger, directory);

@@ -35,6 +35,9 @@ struct LockedSegment {
 // there are none.
 absl::StatusOr<std::vector<SegmentName>> list_segments(env::FileSystem& files, Logger& logger,
                                                        const std::string& directory);
+// Without the segments in front of the last gap. Nobody reads them: a power cut may bring purged segments back, and not all
+// of those that were purged before them.
+std::vector<SegmentName> newest_run(std::vector<SegmentName> segments);
 // From the last segment that may hold `index` on. Fault::file_not_found, Fault::not_continuous.
 absl::StatusOr<std::vector<SegmentName>> segments_from(env::FileSystem& files, Logger& logger,
                                                        const std::string& directory, Index index);

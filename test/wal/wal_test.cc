@@ -328,6 +328,22 @@ TEST_F(WalTest, ValidSnapshotsAreThoseThatAreCommitted) {
   EXPECT_EQ((*valid)[2], snapshot(8, 1));
 }
 
+// A power cut brought the segment before back, not the one between: what was purged and is no longer read does no harm.
+TEST_F(WalTest, ValidSnapshotsBehindAGapOfPurgedSegments) {
+  auto wal = create();
+  save(*wal, 1, 3, 1, 5000);  // one segment each: first indexes 0, 2, 3, 4
+  ASSERT_TRUE(wal->save_snapshot(snapshot(3, 1)).ok());
+  save(*wal, 4, 5, 1, 5000);
+  wal.reset();
+  ASSERT_TRUE(disk_.remove(std::string(kDir) + "/" + SegmentName{1, Index(2)}.text()).ok());
+  const auto valid = valid_snapshot_entries(test_.world, kDir);
+  ASSERT_TRUE(valid.ok()) << valid.status();
+  EXPECT_EQ(valid->back(), snapshot(3, 1));
+  const auto opened = open(snapshot(3, 1));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(opened->contents.entries.size(), 2u);
+}
+
 // WAL-13: locks.
 TEST_F(WalTest, SecondOpenIsRefusedWhileHeld) {
   auto wal = create();
