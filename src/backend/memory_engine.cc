@@ -98,6 +98,7 @@ class MemoryEngine : public Engine {
     std::swap(image_->state, before.image_->state);
     std::swap(image_, before.image_);
     ++image_->commits;
+    ++image_->successions;
     return absl::OkStatus();
   }
   void close() override {}

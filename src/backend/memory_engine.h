@@ -23,6 +23,7 @@ class MemoryImage {
   // Readers share a state with the image; the next commit then writes to a copy.
   std::shared_ptr<State> state = std::make_shared<State>();
   uint64_t commits = 0;
+  uint64_t successions = 0;  // times that another engine took over: installed snapshots
   // If set: called before each commit; an error fails it (a full or broken disk).
   std::function<absl::Status()> before_commit;
 };

@@ -24,12 +24,19 @@ ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
                              invariants_,
                              [this](std::string what) { violate(std::move(what)); },
                              [this](Machine& m, const std::string& message) { on_ended(m, message); },
-                             [this](Machine& m) { on_task(m); }};
+                             [this](Machine& m) { on_task(m); },
+                             [this](MemberId id) { return find(id); }};
   for (int i = 0; i < knobs_.members; ++i)
-    machines_.push_back(std::make_unique<Machine>(world, config_of(knobs_, i), knobs_.wiring));
+    machines_.push_back(std::make_unique<Machine>(world, Address{static_cast<uint32_t>(i)}, config_of(knobs_, i),
+                                                  knobs_.wiring, knobs_.snapshot_piece_bytes));
 }
 
 ClusterRun::~ClusterRun() = default;
+
+Machine* ClusterRun::find(MemberId id) {
+  const auto found = std::find_if(machines_.begin(), machines_.end(), [id](const auto& m) { return m->id() == id; });
+  return found == machines_.end() ? nullptr : found->get();
+}
 
 void ClusterRun::add_nemesis() {
   nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
@@ -81,6 +88,10 @@ SimReport ClusterRun::run() {
   report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
   report_.events = scheduler_.events();
   report_.faults = nemesis_->faults();
+  for (const auto& machine : machines_) {
+    report_.snapshots_sent += machine->snapshots_sent();
+    report_.snapshots_installed += machine->snapshots_installed();
+  }
   report_clients(report_);
   report_.digest = scheduler_.digest();
   // The members' last callbacks find everything they point to.

@@ -56,6 +56,7 @@ class ClusterRun {
   SimReport report_;
 
  private:
+  Machine* find(MemberId id);
   void run_phases();
   void on_ended(Machine& machine, const std::string& message);
 };

@@ -28,8 +28,9 @@ void draw_settings(Random& random, Knobs& knobs) {
   c.initial_election_tick_advance = random.chance(1, 2);
   c.raft_max_size_per_message = pick<uint64_t>(random, {1, 1'000, 100'000, 1 << 20});
   c.raft_max_inflight_messages = pick(random, {1, 4, 64, 512});
-  c.snapshot_count = 1'000'000'000;
-  c.snapshot_catchup_entries = 1'000'000'000;
+  // Some never, most often enough that who was away for long finds the log gone.
+  c.snapshot_count = pick<uint64_t>(random, {5, 5, 10, 20, 50, 100, 1'000'000'000});
+  c.snapshot_catchup_entries = pick<uint64_t>(random, {1, 5, 20, 100, 1'000});
   c.wal_segment_bytes = pick<uint64_t>(random, {8'192, 65'536, 1 << 20, 64'000'000});
   c.max_wals = pick(random, {1, 5});
   c.max_snapshots = pick(random, {1, 5});
@@ -43,7 +44,7 @@ void draw_settings(Random& random, Knobs& knobs) {
 void draw_clients(Random& random, ClientKnobs& clients) {
   clients.clients = static_cast<int>(random.between(2, 8));
   clients.keys = pick(random, {2, 5, 10, 30});
-  clients.think_max = milliseconds(pick(random, {100, 500, 2'000, 5'000}));
+  clients.think_max = milliseconds(pick(random, {50, 100, 500, 1'000}));
   clients.rest_max = seconds(pick(random, {0, 0, 10, 60}));
   clients.value_bytes_max = pick<size_t>(random, {8, 64, 1'000});
   if (random.chance(1, 6)) clients.big_value_ppm = 50'000;
@@ -66,6 +67,7 @@ Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
   knobs.wiring = pick(random, {Wiring::five_executors, Wiring::raft_and_log_share, Wiring::all_share});
   draw_settings(random, knobs);
   draw_clients(random, knobs.clients);
+  knobs.snapshot_piece_bytes = pick<size_t>(random, {1'000, 10'000, 65'536, 1 << 20});
   knobs.link.delay_max = milliseconds(pick(random, {1, 2, 10, 30}));
   return knobs;
 }

@@ -39,6 +39,7 @@ struct Knobs {
   env::Duration chaos{0};       // length of the phase with faults
   env::Duration between_faults{0};  // on average
   ClientKnobs clients;
+  size_t snapshot_piece_bytes = 65'536;  // of a snapshot on its way
   bool clock_faults = true;     // clocks that jump or run at another rate
 };
 

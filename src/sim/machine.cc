@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/initial_cluster.h"
+#include "sim/snapshot_stream.h"
 
 namespace holdfast::sim {
 
@@ -25,33 +26,52 @@ MemberId founder_id(const server::MemberConfig& config) {
 // What a member sends, onto the network.
 class Machine::Link : public server::Peers {
  public:
-  Link(SimNetwork& network, SimProcess& process) : network_(network), process_(process) {}
+  Link(Machine& machine, SimProcess& process) : machine_(machine), process_(process) {}
   void send(std::vector<raft::Message> messages) override {
-    for (raft::Message& m : messages) {
-      // Snapshots have a way of their own.
-      if (m.type == raft::MessageType::snap) continue;
-      network_.send(std::move(m), process_.effect_time());
-    }
+    for (raft::Message& m : messages)
+      machine_.world_.network.send(machine_.address_, std::move(m), process_.effect_time());
   }
   void send_snapshot(server::OutgoingSnapshot snapshot) override {
-    network_.send(std::move(snapshot.message), process_.effect_time());
+    ++machine_.snapshots_sent_;
+    const MemberId to = snapshot.message.to;
+    Machine* target = machine_.world_.find(to);
+    if (target == nullptr) {
+      machine_.member_->report_unreachable(to);
+      return machine_.member_->report_snapshot(to, raft::SnapshotStatus::failed);
+    }
+    std::erase_if(streams_, [](const auto& stream) { return stream->over(); });
+    streams_.push_back(std::make_shared<SnapshotStream>(machine_.world_.scheduler, machine_.world_.network, machine_,
+                                                        *target, std::move(snapshot), machine_.snapshot_piece_bytes_));
+    streams_.back()->start();
+  }
+  // The process has ended.
+  void give_up() {
+    for (const auto& stream : streams_) stream->give_up();
   }
   // The network knows everybody.
   void add(MemberId, const std::vector<std::string>&) override {}
-  void remove(MemberId) override {}
+  void remove(MemberId id) override {
+    for (const auto& stream : streams_)
+      if (stream->to_member() == id) stream->cut();
+  }
   void update(MemberId, const std::vector<std::string>&) override {}
-  void remove_all() override {}
+  void remove_all() override {
+    for (const auto& stream : streams_) stream->cut();
+  }
   env::Instant active_since(MemberId) const override { return {1}; }
 
  private:
-  SimNetwork& network_;
+  Machine& machine_;
   SimProcess& process_;
+  std::vector<std::shared_ptr<SnapshotStream>> streams_;  // shared with what is on its way
 };
 
-Machine::Machine(World world, server::MemberConfig config, Wiring wiring)
+Machine::Machine(World world, Address address, server::MemberConfig config, Wiring wiring, size_t snapshot_piece_bytes)
     : world_(std::move(world)),
+      address_(address),
       config_(std::move(config)),
       wiring_(wiring),
+      snapshot_piece_bytes_(snapshot_piece_bytes),
       clock_(world_.scheduler),
       disk_(world_.scheduler.random().next()),
       image_(std::make_shared<backend::MemoryImage>()),
@@ -83,11 +103,11 @@ void Machine::start() {
   SimExecutor& log = executor("log", wiring_ != Wiring::five_executors);
   apply_ = &executor("apply", all);
   SimExecutor& backend = executor("backend", all);
-  SimExecutor& background = executor("background", all);
+  background_ = &executor("background", all);
   rpc_ = &process_->add_executor("rpc");
-  link_ = std::make_unique<Link>(world_.network, *process_);
+  link_ = std::make_unique<Link>(*this, *process_);
   executors_ = std::make_unique<server::Member::Executors>(
-      server::Member::Executors{*raft_, log, *apply_, backend, background});
+      server::Member::Executors{*raft_, log, *apply_, backend, *background_});
   apply_->post([this] { open(); });
 }
 
@@ -107,11 +127,9 @@ void Machine::open() {
   if (!opened.ok()) process_->die(fmt::format("does not start: {}", message(opened.status())));
   member_ = *std::move(opened);
   world_.network.attach(
-      id_, {[this](raft::Message m) { member_->receive(std::move(m)); },
-            [this](MemberId to) { member_->report_unreachable(to); },
-            [this](MemberId to, bool delivered) {
-              member_->report_snapshot(to, delivered ? raft::SnapshotStatus::finished : raft::SnapshotStatus::failed);
-            }});
+      id_, address_,
+      {[this](raft::Message m) { member_->receive(std::move(m)); },
+       [this](MemberId to) { member_->report_unreachable(to); }});
   member_->start({.ready = [] {}, .removed = [] {}});
 }
 
@@ -155,6 +173,7 @@ size_t Machine::deepest_queue() const {
 
 void Machine::end(Loss loss) {
   process_->kill();
+  link_->give_up();
   world_.network.detach(id_);
   deepest_queue_ = deepest_queue();
   disk_.set_hook(nullptr);

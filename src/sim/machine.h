@@ -34,15 +34,18 @@ class Machine {
     std::function<void(Machine&, std::string)> ended;
     // After each task of the apply executor.
     std::function<void(Machine&)> applied;
+    // Where that member runs or ran; null: nowhere.
+    std::function<Machine*(MemberId)> find;
   };
   enum class Loss : uint8_t { power, process };
 
-  Machine(World world, server::MemberConfig config, Wiring wiring);
+  Machine(World world, Address address, server::MemberConfig config, Wiring wiring, size_t snapshot_piece_bytes);
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
   const std::string& name() const { return config_.name; }
+  Address address() const { return address_; }
   // Starts the process. It must be down.
   void start();
   // Ends it. Power: what was not synced is lost in part. Process: the page cache stays.
@@ -55,16 +58,23 @@ class Machine {
   bool down() const { return process_ == nullptr; }
   // There is a member that can be asked.
   bool serving() const { return member_ != nullptr && process_->alive() && !stopping_; }
+  // Also while it stops.
+  bool running() const { return member_ != nullptr && process_->alive(); }
   bool stopping() const { return process_ != nullptr && stopping_; }
   SimProcess* process() { return process_.get(); }
   server::Member& member() { return *member_; }
   env::Executor& rpc() { return *rpc_; }
+  env::Executor& background() { return *background_; }
+  std::string snap_dir() const { return config_.snap_dir(); }
   SimClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
   // The backend's disk: errors of its commits; see MemoryImage.
   void fail_commits(std::function<absl::Status()> before_commit) { image_->before_commit = std::move(before_commit); }
   MemberId id() const { return id_; }
   uint64_t starts() const { return starts_; }
+  // Since the beginning.
+  uint64_t snapshots_sent() const { return snapshots_sent_; }
+  uint64_t snapshots_installed() const { return image_->successions; }
   size_t deepest_queue() const;
 
  private:
@@ -75,8 +85,10 @@ class Machine {
   absl::StatusOr<std::unique_ptr<backend::Engine>> open_engine(const std::string& path);
 
   const World world_;
+  const Address address_;
   const server::MemberConfig config_;
   const Wiring wiring_;
+  const size_t snapshot_piece_bytes_;
   SimClock clock_;
   SimDisk disk_;
   std::shared_ptr<backend::MemoryImage> image_;  // shared with the engine, which dies with the process
@@ -84,12 +96,14 @@ class Machine {
   raft::Invariants invariants_;
   const MemberId id_;
   uint64_t starts_ = 0;
+  uint64_t snapshots_sent_ = 0;
   size_t deepest_queue_ = 0;
   std::unique_ptr<SimProcess> process_;
   std::unique_ptr<Link> link_;
   SimExecutor* rpc_ = nullptr;
   SimExecutor* raft_ = nullptr;
   SimExecutor* apply_ = nullptr;
+  SimExecutor* background_ = nullptr;
   std::unique_ptr<server::Member::Executors> executors_;
   std::unique_ptr<server::Member> member_;
   bool stopping_ = false;

@@ -59,6 +59,7 @@ void Nemesis::start() {
   choose(kNetwork, 3);
   if (knobs_.clock_faults) choose(kClock, 1);
   choose(kDisk, 2);
+  if (machines_.size() > 2 && random_.chance(1, 3)) chosen_.push_back(&Nemesis::leave_behind);
   if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
 }
 
@@ -183,49 +184,68 @@ void Nemesis::pause() {
 
 void Nemesis::partition() {
   note("partition", "some");
-  std::vector<std::pair<MemberId, MemberId>> cut;
+  std::vector<std::pair<Address, Address>> cut;
   const uint64_t sides = random_.next();
   for (size_t a = 0; a < machines_.size(); ++a)
     for (size_t b = 0; b < machines_.size(); ++b)
-      if ((sides >> a & 1) != (sides >> b & 1)) cut.emplace_back(machines_[a]->id(), machines_[b]->id());
+      if ((sides >> a & 1) != (sides >> b & 1)) cut.emplace_back(machines_[a]->address(), machines_[b]->address());
   for (const auto& [from, to] : cut) network_.block(from, to);
   later(a_while(seconds(20)), [this, cut = std::move(cut)] {
     for (const auto& [from, to] : cut) network_.unblock(from, to);
   });
 }
 
-void Nemesis::isolate() {
-  Machine& machine = any_machine();
+void Nemesis::isolate() { isolate(any_machine(), a_while(seconds(20))); }
+
+void Nemesis::isolate(Machine& machine, env::Duration time) {
   note("isolate", machine.name());
   for (auto& other : machines_) {
-    network_.block(machine.id(), other->id());
-    network_.block(other->id(), machine.id());
+    network_.block(machine.address(), other->address());
+    network_.block(other->address(), machine.address());
   }
-  later(a_while(seconds(20)), [this, &machine] {
+  later(time, [this, &machine] {
     for (auto& other : machines_) {
-      network_.unblock(machine.id(), other->id());
-      network_.unblock(other->id(), machine.id());
+      network_.unblock(machine.address(), other->address());
+      network_.unblock(other->address(), machine.address());
     }
   });
 }
 
+// Whoever comes back finds that the others have let go of the log: each was restarted, and begins at its last snapshot.
+void Nemesis::leave_behind() {
+  Machine& machine = any_machine();
+  isolate(machine, milliseconds(random_.between(3'000, 20'000)));
+  for (auto& other : machines_) {
+    if (other.get() == &machine) continue;
+    later(milliseconds(random_.between(2'000, 15'000)), [this, &other = *other] {
+      if (other.down()) return;
+      note("kill", other.name());
+      other.crash(Machine::Loss::process);
+      later(milliseconds(10), [this, &other] {
+        if (other.down()) start_machine(other);
+      });
+    });
+  }
+}
+
 void Nemesis::one_way() {
-  const MemberId from = any_machine().id();
-  const MemberId to = any_machine().id();
-  note("one way blocked", hex_id(from.value));
+  const Address from = any_machine().address();
+  const Address to = any_machine().address();
+  note("one way blocked", fmt::format("{} to {}", from.value, to.value));
   network_.block(from, to);
   later(a_while(seconds(20)), [this, from, to] { network_.unblock(from, to); });
 }
 
 void Nemesis::bad_link() {
-  const MemberId from = any_machine().id();
-  const MemberId to = any_machine().id();
-  note("bad link", hex_id(from.value));
+  const Address from = any_machine().address();
+  const Address to = any_machine().address();
+  note("bad link", fmt::format("{} to {}", from.value, to.value));
   LinkQuality quality = knobs_.link;
   quality.loss_ppm = static_cast<uint32_t>(random_.below(300'000));
   quality.slow_ppm = static_cast<uint32_t>(random_.below(300'000));
   quality.slow_max = milliseconds(random_.between(1, 5'000));
   if (random_.chance(1, 2)) quality.bytes_per_second = 1'000 << random_.below(10);
+  if (random_.chance(1, 2)) quality.snapshot_bytes_per_second = 4'000 << random_.below(10);
   network_.set_quality(from, to, quality);
   later(a_while(seconds(30)), [this, from, to] { network_.set_quality(from, to, knobs_.link); });
 }
@@ -237,6 +257,7 @@ void Nemesis::bad_network() {
   quality.duplicate_ppm = static_cast<uint32_t>(random_.below(200'000));
   quality.reorder_ppm = static_cast<uint32_t>(random_.below(200'000));
   quality.slow_max = milliseconds(random_.between(1, 2'000));
+  if (random_.chance(1, 3)) quality.snapshot_bytes_per_second = 4'000 << random_.below(10);
   network_.set_quality(quality);
   later(a_while(seconds(30)), [this] { network_.set_quality(knobs_.link); });
 }

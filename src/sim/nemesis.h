@@ -54,6 +54,8 @@ class Nemesis {
   void pause();
   void partition();
   void isolate();
+  void isolate(Machine& machine, env::Duration time);
+  void leave_behind();
   void one_way();
   void bad_link();
   void bad_network();

@@ -9,11 +9,12 @@ namespace holdfast::sim {
 namespace {
 // A frame's share beside entries and snapshots.
 constexpr uint64_t kMessageBytes = 64;
+// Until whoever sent into a broken stream knows, at most: a peer's write timeout.
+constexpr int64_t kBreakNoticedMax = 5'000'000'000;
 
 uint64_t size_of(const raft::Message& message) {
   uint64_t bytes = kMessageBytes + message.context.size();
   for (const raft::Entry& entry : message.entries) bytes += entry.data.size() + 16;
-  if (message.snapshot) bytes += message.snapshot->data.size();
   return bytes;
 }
 
@@ -27,10 +28,13 @@ env::Duration line_time(uint64_t bytes, uint64_t bytes_per_second) {
 SimNetwork::SimNetwork(SimScheduler& scheduler)
     : scheduler_(scheduler), random_(scheduler.random().fork()) {}
 
-void SimNetwork::attach(MemberId id, Endpoint endpoint) { endpoints_[id] = std::move(endpoint); }
+void SimNetwork::attach(MemberId id, Address at, Endpoint endpoint) {
+  places_[id] = at;
+  endpoints_[id] = std::move(endpoint);
+}
 void SimNetwork::detach(MemberId id) { endpoints_.erase(id); }
 
-void SimNetwork::set_quality(MemberId from, MemberId to, const LinkQuality& quality) {
+void SimNetwork::set_quality(Address from, Address to, const LinkQuality& quality) {
   Link& l = link(from, to);
   l.has_quality = true;
   l.quality = quality;
@@ -53,8 +57,6 @@ env::Instant SimNetwork::arrival(Link& link, const LinkQuality& quality,
   const env::Duration longest = strikes(quality.slow_ppm) ? quality.slow_max : quality.delay_max;
   const env::Duration delay(random_.between(quality.delay_min.count(),
                                             std::max(quality.delay_min, longest).count()));
-  if (message.type == raft::MessageType::snap)
-    return leaves + delay + line_time(size_of(message), quality.snapshot_bytes_per_second);
   link.line_free = std::max(link.line_free, leaves) +
                    line_time(size_of(message), quality.bytes_per_second);
   env::Instant when = link.line_free + delay;
@@ -67,9 +69,11 @@ env::Instant SimNetwork::arrival(Link& link, const LinkQuality& quality,
   return when;
 }
 
-void SimNetwork::send(raft::Message message, env::Instant leaves) {
+void SimNetwork::send(Address from, raft::Message message, env::Instant leaves) {
   ++counts_.sent;
-  Link& l = link(message.from, message.to);
+  const auto place = places_.find(message.to);
+  if (place == places_.end()) return lose(message, quality_);
+  Link& l = link(from, place->second);
   const LinkQuality& quality = quality_of(l);
   if (l.on_the_way >= kLinkMessagesMax) {
     ++counts_.refused;
@@ -77,27 +81,49 @@ void SimNetwork::send(raft::Message message, env::Instant leaves) {
   }
   if (l.blocked || strikes(quality.loss_ppm)) return lose(message, quality);
   const env::Instant when = arrival(l, quality, message, leaves);
-  const bool at_most_once =
-      message.type == raft::MessageType::snap || message.type == raft::MessageType::prop;
-  if (!at_most_once && strikes(quality.duplicate_ppm)) {
+  if (message.type != raft::MessageType::prop && strikes(quality.duplicate_ppm)) {
     ++counts_.duplicated;
-    deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), message);
+    deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), l, message);
   }
-  deliver_at(when, std::move(message));
+  deliver_at(when, l, std::move(message));
 }
 
-void SimNetwork::deliver_at(env::Instant when, raft::Message message) {
-  Link& l = link(message.from, message.to);
+void SimNetwork::carry(Address from, Address to, uint64_t bytes, env::Instant leaves, Task arrives, Task breaks) {
+  Link& l = link(from, to);
+  const LinkQuality& quality = quality_of(l);
+  const bool lost = strikes(quality.loss_ppm);
+  if (l.blocked || (lost && random_.chance(1, 4))) return break_off(std::move(breaks));
+  const env::Duration longest = lost || strikes(quality.slow_ppm) ? quality.slow_max : quality.delay_max;
+  const env::Duration delay(
+      random_.between(quality.delay_min.count(), std::max(quality.delay_min, longest).count()));
+  struct Piece {
+    Task arrives;
+    Task breaks;
+  };
+  // Task is small; two are not.
+  auto piece = std::make_unique<Piece>(Piece{std::move(arrives), std::move(breaks)});
+  scheduler_.at(leaves + delay + line_time(bytes, quality.snapshot_bytes_per_second),
+                [this, &l, piece = std::move(piece), connection = l.connection] {
+                  if (l.blocked || l.connection != connection) return break_off(std::move(piece->breaks));
+                  piece->arrives();
+                });
+}
+
+void SimNetwork::break_off(Task breaks) {
+  ++counts_.broken;
+  scheduler_.after(env::Duration(random_.between(1'000'000, kBreakNoticedMax)), std::move(breaks));
+}
+
+void SimNetwork::deliver_at(env::Instant when, Link& l, raft::Message message) {
   fullest_ = std::max(fullest_, ++l.on_the_way);
   // Task is small; a message is not.
   auto carried = std::make_unique<raft::Message>(std::move(message));
-  scheduler_.at(when, [this, carried = std::move(carried), connection = l.connection] {
-    arrive(std::move(*carried), connection);
+  scheduler_.at(when, [this, &l, carried = std::move(carried), connection = l.connection] {
+    arrive(l, std::move(*carried), connection);
   });
 }
 
-void SimNetwork::arrive(raft::Message message, uint64_t connection) {
-  Link& l = link(message.from, message.to);
+void SimNetwork::arrive(Link& l, raft::Message message, uint64_t connection) {
   if (l.connection != connection) return lose(message, quality_of(l));
   --l.on_the_way;
   auto receiver = endpoints_.find(message.to);
@@ -106,24 +132,12 @@ void SimNetwork::arrive(raft::Message message, uint64_t connection) {
   scheduler_.note(message.to.value ^ message.from.value << 8 ^
                   static_cast<uint64_t>(message.type) << 16 ^ message.index.value << 24 ^
                   message.term.value << 48);
-  if (message.type == raft::MessageType::snap) {
-    auto sender = endpoints_.find(message.from);
-    if (sender != endpoints_.end()) sender->second.snapshot_done(message.to, true);
-  }
   receiver->second.receive(std::move(message));
 }
 
 void SimNetwork::lose(const raft::Message& message, const LinkQuality& quality) {
   ++counts_.lost;
-  auto sender = endpoints_.find(message.from);
-  if (sender == endpoints_.end()) return;
-  // The sender of a snapshot always learns what became of it: raft waits for that.
-  if (message.type == raft::MessageType::snap) {
-    scheduler_.after(std::chrono::milliseconds(1), [this, from = message.from, to = message.to] {
-      auto sender = endpoints_.find(from);
-      if (sender != endpoints_.end()) sender->second.snapshot_done(to, false);
-    });
-  } else if (strikes(quality.report_ppm)) {
+  if (endpoints_.contains(message.from) && strikes(quality.report_ppm)) {
     scheduler_.after(std::chrono::milliseconds(1), [this, from = message.from, to = message.to] {
       auto sender = endpoints_.find(from);
       if (sender != endpoints_.end()) sender->second.unreachable(to);

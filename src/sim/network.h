@@ -2,10 +2,13 @@
 // order, as TCP does, unless reordering strikes. Snapshots travel on streams of their own, as slow as they are big. What
 // raft would not take twice without harm, a forwarded proposal, no transport of etcd's repeats, and neither does this one.
 //
-// A message is delivered to whoever answers to the address when it arrives, also if that process was started after it was
-// sent. What is lost may be reported to the sender as unreachable, as a broken connection would be.
+// A message is delivered to whoever answers to its member's id when it arrives, also if that process was started after it
+// was sent. What is lost may be reported to the sender as unreachable, as a broken connection would be.
+//
+// Links join addresses, which are the machines': a member's id comes and goes, its machine stays where it is.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/task.h"
 #include "base/types.h"
 #include "env/clock.h"
 #include "raft/message.h"
@@ -22,6 +26,11 @@ namespace holdfast::sim {
 
 // Messages on the way over one link; more are dropped and reported (etcd: streamBufSize, 4096).
 inline constexpr size_t kLinkMessagesMax = 4096;
+
+struct Address {
+  uint32_t value = 0;
+  auto operator<=>(const Address&) const = default;
+};
 
 struct LinkQuality {
   env::Duration delay_min = std::chrono::microseconds(100);
@@ -42,7 +51,6 @@ class SimNetwork {
   struct Endpoint {
     std::function<void(raft::Message)> receive;
     std::function<void(MemberId)> unreachable;
-    std::function<void(MemberId, bool delivered)> snapshot_done;
   };
   struct Counts {
     uint64_t sent = 0;
@@ -51,23 +59,29 @@ class SimNetwork {
     uint64_t duplicated = 0;
     uint64_t reordered = 0;
     uint64_t refused = 0;  // the link was full
+    uint64_t broken = 0;   // streams
   };
 
   explicit SimNetwork(SimScheduler& scheduler);
 
-  void attach(MemberId id, Endpoint endpoint);
+  // Where that member is from now on, if it is anywhere.
+  void attach(MemberId id, Address at, Endpoint endpoint);
   void detach(MemberId id);
 
-  // `leaves`: when the message is handed over, not before now.
-  void send(raft::Message message, env::Instant leaves);
+  // `leaves`: when the message is handed over, not before now. Nobody has told where unknown members are: lost.
+  void send(Address from, raft::Message message, env::Instant leaves);
+  // A piece of a stream that is not raft's: of a snapshot, or of a call of one member to another. Either `arrives` runs, or
+  // the connection breaks: then `breaks` does, at the sender's, soon or after a while. Loss makes it late, as TCP does, or
+  // breaks it.
+  void carry(Address from, Address to, uint64_t bytes, env::Instant leaves, Task arrives, Task breaks);
 
   // Of links that have no quality of their own.
   void set_quality(const LinkQuality& quality) { quality_ = quality; }
-  void set_quality(MemberId from, MemberId to, const LinkQuality& quality);
+  void set_quality(Address from, Address to, const LinkQuality& quality);
   // One way.
-  void block(MemberId from, MemberId to) { link(from, to).blocked = true; }
-  void unblock(MemberId from, MemberId to) { link(from, to).blocked = false; }
-  bool blocked(MemberId from, MemberId to) { return link(from, to).blocked; }
+  void block(Address from, Address to) { link(from, to).blocked = true; }
+  void unblock(Address from, Address to) { link(from, to).blocked = false; }
+  bool blocked(Address from, Address to) { return link(from, to).blocked; }
   // Everything as it should be, from now on. Connections are new: what was on its way over a slow one is lost.
   void heal();
 
@@ -84,21 +98,23 @@ class SimNetwork {
     size_t on_the_way = 0;
     uint64_t connection = 0;
   };
-  Link& link(MemberId from, MemberId to) { return links_[{from, to}]; }
+  Link& link(Address from, Address to) { return links_[{from, to}]; }
   const LinkQuality& quality_of(const Link& link) const {
     return link.has_quality ? link.quality : quality_;
   }
   env::Instant arrival(Link& link, const LinkQuality& quality, const raft::Message& message,
                        env::Instant leaves);
-  void deliver_at(env::Instant when, raft::Message message);
-  void arrive(raft::Message message, uint64_t connection);
+  void deliver_at(env::Instant when, Link& link, raft::Message message);
+  void arrive(Link& link, raft::Message message, uint64_t connection);
+  void break_off(Task breaks);
   void lose(const raft::Message& message, const LinkQuality& quality);
   bool strikes(uint32_t ppm) { return ppm != 0 && random_.below(1'000'000) < ppm; }
 
   SimScheduler& scheduler_;
   Random random_;
   LinkQuality quality_;
-  std::map<std::pair<MemberId, MemberId>, Link> links_;
+  std::map<std::pair<Address, Address>, Link> links_;  // never shrinks: references stay good
+  std::map<MemberId, Address> places_;
   std::map<MemberId, Endpoint> endpoints_;
   Counts counts_;
   size_t fullest_ = 0;

@@ -232,9 +232,10 @@ void Simulation::report_clients(SimReport& report) {
 SimReport simulate(const SimOptions& options) { return Simulation(options).run(); }
 
 std::string describe(const SimReport& r) {
-  return fmt::format("seed {} members {} virtual {:.1f} s events {} operations {} acknowledged {} unknown {} faults {} digest {:016x}{}",
+  return fmt::format("seed {} members {} virtual {:.1f} s events {} operations {} acknowledged {} unknown {} faults {} snapshots {}/{} digest {:016x}{}",
                      r.seed, r.members, static_cast<double>(r.virtual_time.count()) / 1e9, r.events, r.operations,
-                     r.acknowledged, r.unknown, r.faults, r.digest, r.undecided ? " UNDECIDED" : "");
+                     r.acknowledged, r.unknown, r.faults, r.snapshots_sent,
+                     r.snapshots_installed, r.digest, r.undecided ? " UNDECIDED" : "");
 }
 
 }  // namespace holdfast::sim

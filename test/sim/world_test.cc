@@ -123,11 +123,11 @@ raft::Message message(uint64_t from, uint64_t to, uint64_t index = 0) {
 struct Net {
   explicit Net(uint64_t seed = 1) : scheduler(seed), network(scheduler) {
     for (uint64_t id : {1, 2})
-      network.attach(MemberId(id), {[this](raft::Message m) { got.push_back(m.commit.value); },
-                                    [this](MemberId) { ++unreachable; }, [](MemberId, bool) {}});
+      network.attach(MemberId(id), Address{static_cast<uint32_t>(id)}, {[this](raft::Message m) { got.push_back(m.commit.value); },
+                                    [this](MemberId) { ++unreachable; }});
   }
   void send(int n) {
-    for (int i = 0; i < n; ++i) network.send(message(1, 2, static_cast<uint64_t>(i)), scheduler.now());
+    for (int i = 0; i < n; ++i) network.send(Address{1}, message(1, 2, static_cast<uint64_t>(i)), scheduler.now());
     scheduler.run_until(scheduler.now() + seconds(60));
   }
   SimScheduler scheduler;
@@ -163,10 +163,10 @@ TEST(SimNetwork, DuplicatesAndReorders) {
 
 TEST(SimNetwork, BlocksOneWay) {
   Net net;
-  net.network.block(MemberId(1), MemberId(2));
+  net.network.block(Address{1}, Address{2});
   net.send(5);
   EXPECT_TRUE(net.got.empty());
-  net.network.send(message(2, 1), net.scheduler.now());
+  net.network.send(Address{2}, message(2, 1), net.scheduler.now());
   net.scheduler.run_until(net.scheduler.now() + seconds(1));
   EXPECT_EQ(net.got.size(), 1u);
   net.network.heal();
