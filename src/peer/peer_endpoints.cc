@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/errors.h"
@@ -14,6 +16,10 @@ namespace holdfast::peer {
 
 namespace {
 constexpr std::string_view kJson = "application/json";
+// Who asks whether there is a downgrade is about to join, takes no answer for "no", and may be the very member that this
+// one's quorum waits for: with etcd's 7 s the leader has long stepped down when it comes. A round of the read index gets
+// as long before it is repeated.
+constexpr env::Duration kDowngradeAnswerMax = std::chrono::milliseconds(500);
 }  // namespace
 
 PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log)
@@ -81,12 +87,25 @@ void PeerEndpoints::serve_version(net::HttpExchange& exchange) {
 
 void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
   if (!require_method(*exchange, self(), "GET")) return;
+  env::Executor& thread = exchange->executor();
   server::CallContext context;
-  context.reply_on = &exchange->executor();
-  parts_->reader.wait_read(context, [this, exchange](const absl::Status& status) {
-    if (!status.ok())
-      return reply_error(*exchange, self(), 500,
-                         fmt::format("failed linearized read: {}", message(status)));
+  context.reply_on = &thread;
+  // The read and the timer, whichever is first.
+  struct Question {
+    env::TimerId timer = 0;
+    bool answered = false;
+  };
+  auto question = std::make_shared<Question>();  // shared by the two
+  const auto fail = [this, exchange](std::string_view why) {
+    reply_error(*exchange, self(), 500, fmt::format("failed linearized read: {}", why));
+  };
+  question->timer = thread.post_after(kDowngradeAnswerMax, [question, fail] {
+    if (!std::exchange(question->answered, true)) fail("context deadline exceeded");
+  });
+  parts_->reader.wait_read(context, [this, exchange, question, fail, &thread](const absl::Status& status) {
+    if (std::exchange(question->answered, true)) return;
+    thread.cancel(question->timer);
+    if (!status.ok()) return fail(message(status));
     const bool enabled = parts_->member.cluster()->downgrade().enabled;
     exchange->respond(200, {{"Content-Type", "text/plain"}, cluster_field(self())},
                       enabled ? "true" : "false");
