@@ -41,6 +41,11 @@ absl::StatusOr<server::MemberConfig> member_settings(const config::Config& confi
   if (!cluster.ok()) return cluster.status();
   member.initial_cluster = *std::move(cluster);
   member.initial_cluster_token = config.initial_cluster_token;
+  if (!config.discovery.endpoints.empty()) {
+    // Of itself alone, until the others are known.
+    member.initial_cluster = {{config.name, config::url_texts(config.initial_advertise_peer_urls)}};
+    member.initial_cluster_token = config.discovery.token;
+  }
   member.initial_cluster_state = config.resolved.cluster_state == config::ClusterState::existing
                                      ? server::ClusterState::existing
                                      : server::ClusterState::fresh;
@@ -118,14 +123,15 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
 }
 
 peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member,
-                                           const config::TlsFiles& files) {
+                                           const config::TlsFiles& files, const std::string& server_name) {
   peer::TransportSettings settings;
   settings.dial_timeout = std::chrono::seconds(1) + member.election_timeout();
   settings.read_timeout = config.raft_read_timeout;
   settings.write_timeout = config.raft_write_timeout;
   settings.snap_dir = member.snap_dir();
-  if (!files.empty() || !files.trusted_ca_file.empty()) {
+  if (!files.empty() || !files.trusted_ca_file.empty() || !server_name.empty()) {
     net::TlsClientOptions tls;
+    tls.server_name = server_name;
     tls.certificate_file = files.client_cert_file.empty() ? files.cert_file : files.client_cert_file;
     tls.key_file = files.client_key_file.empty() ? files.key_file : files.client_key_file;
     tls.trusted_ca_file = files.trusted_ca_file;

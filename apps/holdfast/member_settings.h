@@ -12,9 +12,10 @@ namespace holdfast::app {
 
 absl::StatusOr<server::MemberConfig> member_settings(const config::Config& config);
 net::GrpcOptions grpc_settings(const config::Config& config);
-// What the peers' transport needs; snapshots go to the data directory.
+// What the peers' transport needs; snapshots go to the data directory. `server_name`: that their certificates must be of;
+// empty: each one's own.
 peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member,
-                                           const config::TlsFiles& tls);
+                                           const config::TlsFiles& tls, const std::string& server_name);
 absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config& config, const config::Url& url,
                                                             const config::TlsFiles& tls);
 // The largest message as JSON: base64 makes three bytes four.

@@ -36,14 +36,14 @@ class PeerSide::Bridge final : public peer::Host {
 };
 
 PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& member,
-                   config::TlsFiles tls, const World& world)
+                   config::TlsFiles tls, const std::string& tls_name, const World& world)
     : config_(config),
       member_config_(member),
       tls_(std::move(tls)),
       world_(world),
       io_(world.clock, 1, "peer"),
       transfers_("transfer", world.clock),
-      settings_(transport_settings(config, member, tls_)),
+      settings_(transport_settings(config, member, tls_, tls_name)),
       remote_(io_.at(0), settings_),
       transport_({io_.at(0), transfers_, world.files, world.metrics, world.log}, settings_),
       endpoints_(transport_, world.log),

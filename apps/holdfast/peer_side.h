@@ -29,9 +29,9 @@ class PeerSide {
     env::Metrics& metrics;
     Logger& log;
   };
-  // `tls`: the certificates of the peer port, --peer-auto-tls's own included.
+  // `tls`: the certificates of the peer port, --peer-auto-tls's own included. `tls_name`: transport_settings().
   PeerSide(const config::Config& config, const server::MemberConfig& member, config::TlsFiles tls,
-           const World& world);
+           const std::string& tls_name, const World& world);
   ~PeerSide();
 
   // Takes the ports and starts the thread, before there is a member.

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "apps/holdfast/client_ports.h"
+#include "apps/holdfast/initial_cluster.h"
 #include "apps/holdfast/member_settings.h"
 #include "apps/holdfast/peer_side.h"
 #include "apps/holdfast/tls_settings.h"
@@ -84,6 +85,9 @@ struct RunningServer::Wiring {
 
   server::MemberConfig settings;
   os::SystemNameResolver names;
+  std::string peer_tls_name;  // by DNS
+  bool has_log = false;       // the member has lived before
+  std::unique_ptr<DiscoveryMeeting> meeting;
   std::unique_ptr<PeerSide> peers;
   std::unique_ptr<server::ClusterFinder> finder;
   std::optional<server::ClusterOrigin> origin;
@@ -115,6 +119,7 @@ RunningServer::~RunningServer() = default;
 
 absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   os::add_process_metrics(wiring_->metrics);
+  if (absl::Status s = find_names(interrupted); !s.ok()) return s;
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
   if (absl::Status s = find_cluster(interrupted); !s.ok()) return s;
   if (absl::Status s = open_member(); !s.ok()) return s;
@@ -129,27 +134,51 @@ absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   return absl::OkStatus();
 }
 
-absl::Status RunningServer::open_peer_side() {
+// How long a start that waits for others goes on before it asks whether to give up.
+constexpr auto kAskInterval = std::chrono::milliseconds(100);
+
+absl::Status RunningServer::find_names(const std::function<bool()>& interrupted) {
   Wiring& w = *wiring_;
   auto settings = member_settings(config_);
   if (!settings.ok()) return settings.status();
   w.settings = *std::move(settings);
+  w.has_log = server::Member::has_log(w.files, w.settings);
+  if (w.has_log && !config_.discovery.endpoints.empty())
+    log_.warn("discovery token is ignored since cluster already initialized; valid logs are found",
+              {{"wal-dir", w.settings.wal_path()}});
+  if (w.has_log || config_.discovery.srv_domain.empty()) return absl::OkStatus();
+  absl::Status status;
+  Latch found;
+  w.background.post([&, done = found.opener()]() mutable {
+    status = find_initial_cluster_by_dns(config_, w.names, log_, w.settings, w.peer_tls_name);
+    done();
+  });
+  while (!found.wait_for(kAskInterval))
+    // The thread is left waiting for DNS: the process ends.
+    if (interrupted()) return absl::CancelledError("interrupted while waiting for DNS");
+  return status;
+}
+
+absl::Status RunningServer::open_peer_side() {
+  Wiring& w = *wiring_;
   auto tls = self_signed_files(w.files, log_, config_.peer_tls, net::SelfSignedUse::peers,
                                config_.data_dir + "/fixtures/peer", config_.listen_peer_urls,
                                clock_.unix_nanoseconds() / 1'000'000'000,
                                config_.self_signed_cert_validity_years);
   if (!tls.ok()) return tls.status();
-  w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls),
+  w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls), w.peer_tls_name,
                                        PeerSide::World{clock_, w.files, w.metrics, log_});
   return w.peers->bind();
 }
 
 absl::Status RunningServer::find_cluster(const std::function<bool()>& interrupted) {
   Wiring& w = *wiring_;
-  if (server::Member::has_log(w.files, w.settings)) return absl::OkStatus();
-  constexpr auto kAskInterval = std::chrono::milliseconds(100);
+  if (w.has_log) return absl::OkStatus();
+  if (!config_.discovery.endpoints.empty())
+    w.meeting = std::make_unique<DiscoveryMeeting>(config_.discovery, clock_, log_);
   w.finder = std::make_unique<server::ClusterFinder>(
-      server::ClusterFinder::Parts{w.background, &w.peers->remote(), w.names, nullptr, log_},
+      server::ClusterFinder::Parts{w.background, &w.peers->remote(), w.names,
+                                   w.meeting ? &w.meeting->discovery() : nullptr, log_},
       w.settings);
   absl::Status status;
   Latch found;
@@ -163,6 +192,7 @@ absl::Status RunningServer::find_cluster(const std::function<bool()>& interrupte
     w.background.stop();  // the answer finds nobody
     return absl::CancelledError("interrupted while waiting for other members");
   }
+  w.background.post([&w] { w.meeting.reset(); });  // not inside its own answer
   return status;
 }
 

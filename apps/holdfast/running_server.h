@@ -34,6 +34,7 @@ class RunningServer {
 
  private:
   struct Wiring;
+  absl::Status find_names(const std::function<bool()>& interrupted);
   absl::Status open_peer_side();
   absl::Status find_cluster(const std::function<bool()>& interrupted);
   absl::Status open_member();

@@ -3,9 +3,12 @@
 #include <string>
 #include <vector>
 
+#include "apps/holdfastutl/arguments.h"
 #include "apps/holdfastutl/console.h"
 #include "apps/holdfastutl/data_dir.h"
+#include "apps/holdfastutl/hash_kv.h"
 #include "apps/holdfastutl/migrate.h"
+#include "apps/holdfastutl/snapshot_restore.h"
 #include "apps/holdfastutl/snapshot_status.h"
 #include "base/errors.h"
 #include "fmt/format.h"
@@ -15,62 +18,66 @@ namespace {
 using namespace holdfast;
 
 constexpr std::string_view kUsage = R"(Usage:
-  holdfastutl snapshot status FILE [-w simple|json]   check a snapshot and say what it holds
+  holdfastutl snapshot status FILE                    check a snapshot and say what it holds
+  holdfastutl snapshot restore FILE [FLAGS]           make the data directory of a member of a new cluster of it
+      --name, --initial-cluster, --initial-cluster-token, --initial-advertise-peer-urls   as the member will be started with
+      --data-dir, --wal-dir                           where; the default is NAME.etcd
+      --skip-hash-check                               FILE is a database, not a snapshot that a server sent
+      --bump-revision N --mark-compacted              raise the revision, so that clients never see it fall
+  holdfastutl hashkv FILE [--rev N]                   the hash of the keys, to be compared between members
   holdfastutl defrag --data-dir DIR                   rewrite the backend without its free pages
   holdfastutl migrate --data-dir DIR [--wal-dir DIR]  give the directory back to etcd
+  -w, --write-out simple|fields|json|table            how to print
 The member must not run. A data directory of etcd needs nothing: holdfast takes it over when it starts there.
 )";
 
-struct Line {
-  std::vector<std::string> words;
-  utl::DataDir dir;
-  std::string format = "simple";
-};
+// etcdutl's.
+constexpr int kExitError = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitBadFormat = 4;
+constexpr int kExitBadArguments = 128;
 
-// False: something is missing or not understood.
-bool parse(const std::vector<std::string>& arguments, Line& line) {
-  for (size_t i = 0; i < arguments.size(); ++i) {
-    std::string flag = arguments[i];
-    if (!flag.starts_with("-")) {
-      line.words.push_back(flag);
-      continue;
-    }
-    std::string value;
-    if (const size_t equals = flag.find('='); equals != std::string::npos) {
-      value = flag.substr(equals + 1);
-      flag.resize(equals);
-    } else if (++i < arguments.size()) {
-      value = arguments[i];
-    } else {
-      return false;
-    }
-    if (flag == "--data-dir") {
-      line.dir.path = value;
-    } else if (flag == "--wal-dir") {
-      line.dir.wal_dir = value;
-    } else if (flag == "-w" || flag == "--write-out") {
-      line.format = value;
-    } else {
-      return false;
-    }
-  }
-  return line.format == "simple" || line.format == "json";
+template <class Answer>
+absl::Status print(utl::Format format, const absl::StatusOr<Answer>& answer) {
+  if (answer.ok()) fmt::print("{}", utl::render(format, utl::values_of(*answer)));
+  return answer.status();
 }
 
-absl::Status run(const Line& line, bool& understood) {
+// Nothing if it is no command.
+std::optional<absl::Status> run(const utl::Line& line, utl::Format format) {
   utl::Console console;
   const std::vector<std::string>& words = line.words;
-  if (words.size() == 3 && words[0] == "snapshot" && words[1] == "status") {
-    auto status = utl::snapshot_status(console, words[2]);
-    if (status.ok()) fmt::print("{}", line.format == "json" ? to_json(*status) : to_text(*status));
-    return status.status();
+  const auto command = [&](std::string_view first, std::string_view second = "") {
+    return words.size() > (second.empty() ? 0 : 1) && words[0] == first && (second.empty() || words[1] == second);
+  };
+  const auto needs_file = [&](size_t at, std::string_view name) {
+    if (words.size() == at + 1) return absl::OkStatus();
+    return make_status(absl::StatusCode::kInvalidArgument, fmt::format("{} requires exactly one argument", name));
+  };
+  if (command("snapshot", "status")) {
+    if (absl::Status s = needs_file(2, "snapshot status"); !s.ok()) return s;
+    return print(format, utl::snapshot_status(console, words[2]));
   }
-  if (words.size() == 1 && !line.dir.path.empty()) {
-    if (words[0] == "defrag") return utl::defragment(console, line.dir);
-    if (words[0] == "migrate") return utl::migrate_to_etcd(console, line.dir);
+  if (command("snapshot", "restore")) {
+    if (absl::Status s = needs_file(2, "snapshot restore"); !s.ok()) return s;
+    utl::RestoreOptions options = line.restore;
+    options.file = words[2];
+    options.dir = line.dir;
+    return utl::restore_snapshot(console, std::move(options));
   }
-  understood = false;
-  return absl::OkStatus();
+  if (command("hashkv")) {
+    if (absl::Status s = needs_file(1, "hashkv"); !s.ok()) return s;
+    return print(format, utl::hash_kv(console, words[1], line.revision));
+  }
+  if (words.size() != 1 || line.dir.path.empty()) return std::nullopt;
+  if (command("defrag")) return utl::defragment(console, line.dir);
+  if (command("migrate")) return utl::migrate_to_etcd(console, line.dir);
+  return std::nullopt;
+}
+
+int fail(int code, std::string_view why) {
+  fmt::print(stderr, "Error: {}\n", why);
+  return code;
 }
 
 }  // namespace
@@ -81,15 +88,21 @@ int main(int argc, char** argv) {
     fmt::print("{}", kUsage);
     return 0;
   }
-  Line line;
-  bool understood = parse(arguments, line);
-  absl::Status status;
-  if (understood) status = run(line, understood);
-  if (!understood) {
+  const auto line = utl::parse_arguments(arguments);
+  if (!line.ok()) {
+    fail(kExitError, message(line.status()));
     fmt::print(stderr, "{}", kUsage);
-    return 2;
+    return kExitUsage;
   }
-  if (status.ok()) return 0;
-  fmt::print(stderr, "Error: {}\n", message(status));
-  return 1;
+  const auto format = utl::parse_format(line->format);
+  if (!format)
+    return fail(kExitBadFormat, line->format == "protobuf" ? "protobuf not supported as output format"
+                                                           : "unsupported output format");
+  const auto status = run(*line, *format);
+  if (!status) {
+    fmt::print(stderr, "{}", kUsage);
+    return kExitUsage;
+  }
+  if (status->ok()) return 0;
+  return fail(absl::IsInvalidArgument(*status) ? kExitBadArguments : kExitError, message(*status));
 }

@@ -3,27 +3,13 @@
 #include <array>
 #include <set>
 
-#include "backend/bbolt_reader.h"
-#include "backend/revision_key.h"
+#include "apps/holdfastutl/records.h"
 #include "base/crc32c.h"
-#include "base/errors.h"
-#include "base/wire.h"
 #include "fmt/format.h"
 
 namespace holdfast::utl {
 
 namespace {
-
-// The field `key` of a stored KeyValue.
-std::optional<std::string_view> key_of(std::string_view record) {
-  wire::Reader reader(record);
-  std::string_view key;
-  wire::Field field;
-  while (reader.next(field))
-    if (field.number == 1) key = field.bytes;
-  if (!reader.ok()) return std::nullopt;
-  return key;
-}
 
 // As go-humanize writes it: three digits, powers of 1000.
 std::string humanize(int64_t bytes) {
@@ -40,15 +26,13 @@ std::string humanize(int64_t bytes) {
 
 absl::Status add_record(std::string_view stored_key, std::string_view value,
                         std::set<std::string, std::less<>>& live, SnapshotStatus& status) {
-  backend::RevisionKey revision;
-  const auto key = key_of(value);
-  if (!backend::parse_revision_key(stored_key, revision) || !key)
-    return make_status(absl::StatusCode::kDataLoss, "a record of bucket \"key\" can't be understood");
-  status.revision = revision.revision.main;
-  if (revision.tombstone) {
-    if (const auto found = live.find(*key); found != live.end()) live.erase(found);
-  } else {
-    live.emplace(*key);
+  const auto record = parse_stored_record(stored_key, value);
+  if (!record.ok()) return record.status();
+  status.revision = record->at.revision.main;
+  if (!record->at.tombstone) {
+    live.emplace(record->key);
+  } else if (const auto found = live.find(record->key); found != live.end()) {
+    live.erase(found);
   }
   return absl::OkStatus();
 }
@@ -56,9 +40,7 @@ absl::Status add_record(std::string_view stored_key, std::string_view value,
 }  // namespace
 
 absl::StatusOr<SnapshotStatus> snapshot_status(Console& console, const std::string& path) {
-  auto file = console.files.open(path, env::OpenMode::read);
-  if (!file.ok()) return file.status();
-  auto database = backend::BboltFile::open(*std::move(file), path);
+  auto database = open_database(console, path);
   if (!database.ok()) return database.status();
   SnapshotStatus status;
   status.total_bytes = static_cast<int64_t>((*database)->bytes());
@@ -83,15 +65,14 @@ absl::StatusOr<SnapshotStatus> snapshot_status(Console& console, const std::stri
   return status;
 }
 
-std::string to_json(const SnapshotStatus& s) {
-  return fmt::format(
-      R"({{"hash":{},"revision":{},"totalKey":{},"totalSize":{},"version":"{}"}})" "\n", s.hash,
-      s.revision, s.total_keys, s.total_bytes, s.version);
-}
-
-std::string to_text(const SnapshotStatus& s) {
-  return fmt::format("{:x}, {}, {}, {}, {}\n", s.hash, s.revision, s.total_keys,
-                     humanize(s.total_bytes), s.version);
+std::vector<Value> values_of(const SnapshotStatus& s) {
+  Value hash = number("hash", "hash", "Hash", s.hash);
+  hash.readable = fmt::format("{:x}", s.hash);
+  Value size = number("total size", "totalSize", "Size", s.total_bytes);
+  size.readable = humanize(s.total_bytes);
+  return {hash, number("revision", "revision", "Revision", s.revision),
+          number("total keys", "totalKey", "Keys", s.total_keys), size,
+          Value{"version", "version", "Version", s.version, s.version, true}};
 }
 
 }  // namespace holdfast::utl

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "apps/holdfastutl/console.h"
+#include "apps/holdfastutl/output.h"
 
 namespace holdfast::utl {
 
@@ -17,7 +19,6 @@ struct SnapshotStatus {
   std::string version;  // of the storage; empty before 3.6
 };
 absl::StatusOr<SnapshotStatus> snapshot_status(Console& console, const std::string& path);
-std::string to_json(const SnapshotStatus& status);
-std::string to_text(const SnapshotStatus& status);
+std::vector<Value> values_of(const SnapshotStatus& status);
 
 }  // namespace holdfast::utl

@@ -1,6 +1,7 @@
 #include "net/connector.h"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,15 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
       self->timer_ = 0;
       self->finish(self->unavailable("connect: i/o timeout"), nullptr);
     });
+    if (!target_.unix_path.empty()) {
+      if (target_.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
+        finish(unavailable("path too long for a unix socket"), nullptr);
+        return;
+      }
+      endpoints_ = {boost::asio::local::stream_protocol::endpoint(target_.unix_path)};
+      try_next(error_code());
+      return;
+    }
     error_code not_an_address;
     auto address = boost::asio::ip::make_address(target_.address, not_an_address);
     if (!not_an_address) {
@@ -44,15 +54,16 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
                          nullptr);
             return;
           }
-          for (const auto& entry : found) self->endpoints_.push_back(entry.endpoint());
+          for (const auto& entry : found) self->endpoints_.emplace_back(entry.endpoint());
           self->try_next(boost::asio::error::host_not_found);
         });
   }
 
  private:
   absl::Status unavailable(std::string_view why) const {
-    return make_status(absl::StatusCode::kUnavailable,
-                       fmt::format("connection error: dial tcp {}:{}: {}", target_.address, target_.port, why));
+    const std::string where = target_.unix_path.empty() ? fmt::format("tcp {}:{}", target_.address, target_.port)
+                                                        : fmt::format("unix {}", target_.unix_path);
+    return make_status(absl::StatusCode::kUnavailable, fmt::format("connection error: dial {}: {}", where, why));
   }
 
   void try_next(const error_code& last_error) {
@@ -61,7 +72,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
       finish(unavailable(fmt::format("connect: {}", last_error.message())), nullptr);
       return;
     }
-    socket_ = tcp::socket(wiring_.thread.context());
+    socket_ = StreamSocket(wiring_.thread.context());
     socket_.async_connect(endpoints_[next_++], [self = shared_from_this()](const error_code& result) {
       if (!self->done_) return;
       if (result) {
@@ -86,8 +97,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   const Connection::Wiring wiring_;
   Done done_;
   tcp::resolver resolver_;
-  tcp::socket socket_;
-  std::vector<tcp::endpoint> endpoints_;
+  StreamSocket socket_;
+  std::vector<StreamSocket::endpoint_type> endpoints_;
   size_t next_ = 0;
   env::TimerId timer_ = 0;
 };

@@ -1,4 +1,4 @@
-// Opens one TCP connection, with or without TLS, for the clients in this library.
+// Opens one connection, by TCP or a unix socket, with or without TLS, for the clients in this library.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ namespace holdfast::net {
 struct ConnectTarget {
   std::string address;  // IP address, or a host name, whose addresses are tried in the resolver's order
   uint16_t port;
+  std::string unix_path;            // of a socket file, instead of address and port
   std::shared_ptr<TlsContext> tls;  // null: plain; shared with the client's later connections
   env::Duration timeout;            // for name and TCP; TLS has the same again
 };

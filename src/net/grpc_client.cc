@@ -103,7 +103,10 @@ class GrpcClient::Stream final : public ClientCall, public std::enable_shared_fr
 class GrpcClient::Session final : public Protocol {
  public:
   Session(Core& core, Connection& connection);
-  ~Session() override { nghttp2_session_del(session_); }
+  ~Session() override {
+    connection_.thread().cancel(std::exchange(keepalive_timer_, 0));
+    nghttp2_session_del(session_);
+  }
 
   void on_input(std::string_view bytes) override;
   bool produce(std::string& out, size_t limit) override;
@@ -119,8 +122,14 @@ class GrpcClient::Session final : public Protocol {
 
  private:
   struct Callbacks;
+  void watch_silence(env::Instant when);
+  void check_silence();
+
   Core& core_;
   Connection& connection_;
+  env::TimerId keepalive_timer_ = 0;
+  env::Instant last_heard_{};
+  bool ping_unanswered_ = false;
   BlockCache memory_;
   nghttp2_session* session_ = nullptr;
   std::string* out_ = nullptr;
@@ -396,9 +405,40 @@ GrpcClient::Session::Session(Core& core, Connection& connection)
   nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, entries, std::size(entries));
   nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0,
                                         static_cast<int32_t>(core.options().connection_window_bytes));
+  last_heard_ = connection_.thread().now();
+  if (core.options().ping_after_idle.count() > 0)
+    watch_silence(last_heard_ + core.options().ping_after_idle);
+}
+
+void GrpcClient::Session::watch_silence(env::Instant when) {
+  keepalive_timer_ = connection_.thread().post_at(when, [this] {
+    keepalive_timer_ = 0;
+    check_silence();
+  });
+}
+
+void GrpcClient::Session::check_silence() {
+  const env::Instant now = connection_.thread().now();
+  const GrpcClientOptions& options = core_.options();
+  if (ping_unanswered_) {
+    connection_.close_now();
+    return;
+  }
+  if (now < last_heard_ + options.ping_after_idle || core_.size() == 0) {
+    watch_silence(std::max(last_heard_, now - options.ping_after_idle / 2) + options.ping_after_idle);
+    return;
+  }
+  ping_unanswered_ = true;
+  nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+  connection_.flush_soon();
+  watch_silence(now + options.ping_timeout);
 }
 
 void GrpcClient::Session::on_input(std::string_view bytes) {
+  if (core_.options().ping_after_idle.count() > 0) {
+    last_heard_ = connection_.thread().now();
+    ping_unanswered_ = false;
+  }
   ssize_t used = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   if (used < 0) failed_ = true;
@@ -463,6 +503,7 @@ void GrpcClient::Core::connect_now() {
   connecting_ = true;
   connect({.address = options_.address,
            .port = options_.port,
+           .unix_path = options_.unix_path,
            .tls = tls_,
            .timeout = options_.connect_timeout},
           {.thread = thread_, .counters = counters_, .on_gone = [self = shared_from_this()](Connection&) {}},

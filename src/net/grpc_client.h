@@ -21,11 +21,16 @@
 namespace holdfast::net {
 
 struct GrpcClientOptions {
-  std::string address = "127.0.0.1";  // IP address
+  std::string address = "127.0.0.1";  // IP address or host name
   uint16_t port = 0;
+  std::string unix_path;  // of a socket file, instead of address and port
   std::string authority;  // ":authority"; empty: address:port
   std::optional<TlsClientOptions> tls;
   env::Duration connect_timeout = std::chrono::seconds(20);  // with the TLS handshake; grpc-go's
+  // While calls are open: a ping after so much silence, and the end of the connection if it isn't answered in time.
+  // 0: never. grpc-go raises the first to 10 s, since servers send away who pings more often; so must the caller.
+  env::Duration ping_after_idle{};
+  env::Duration ping_timeout = std::chrono::seconds(20);
   size_t max_receive_message_bytes = INT32_MAX;              // etcd's Go client sets the same
   uint32_t stream_window_bytes = 4 * 1024 * 1024;
   uint32_t connection_window_bytes = 16 * 1024 * 1024;

@@ -369,6 +369,7 @@ void HttpClient::Core::connect_now() {
   connecting_ = true;
   connect({.address = options_.address,
            .port = options_.port,
+           .unix_path = options_.unix_path,
            .tls = tls_,
            .timeout = options_.connect_timeout},
           {.thread = thread_, .counters = counters_, .on_gone = [self = shared_from_this()](Connection&) {}},

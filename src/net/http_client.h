@@ -19,7 +19,8 @@ namespace holdfast::net {
 struct HttpClientOptions {
   std::string address = "127.0.0.1";  // IP address or host name
   uint16_t port = 0;
-  std::string host;  // "Host" field; empty: address:port
+  std::string unix_path;  // of a socket file, instead of address and port
+  std::string host;       // "Host" field; empty: address:port
   std::optional<TlsClientOptions> tls;
   env::Duration connect_timeout = std::chrono::seconds(5);
   // Output that the server takes none of for so long ends the connection (0: never).

@@ -141,6 +141,12 @@ std::string describe(const RemoteCluster::Membership& cluster) {
 
 }  // namespace
 
+absl::Status verify_founding(env::NameResolver& names, const MemberConfig& config) {
+  if (absl::Status s = check_initial_cluster(config); !s.ok()) return s;
+  absl::Status equal = urls_equal(names, config.advertise_peer_urls, config.initial_cluster.at(config.name));
+  return equal.ok() ? equal : not_advertised(config, equal);
+}
+
 ClusterFinder::ClusterFinder(Parts parts, const MemberConfig& config)
     : parts_(parts), config_(config) {}
 
@@ -384,84 +390,6 @@ bool is_compatible(const MemberVersions& versions, bool downgrading, Logger& log
     any = true;
   }
   return any;
-}
-
-// --- DNS ---
-
-namespace {
-
-absl::StatusOr<std::vector<std::string>> members_of_service(
-    env::NameResolver& names, const std::string& scheme, const std::string& service,
-    const std::string& domain, const std::string& own_name,
-    const std::vector<std::string>& advertised) {
-  auto own = resolved(names, advertised);
-  if (!own.ok()) return own.status();
-  auto records = names.services(fmt::format("_{}._tcp.{}", service, domain));
-  if (!records.ok())
-    return failed(fmt::format("error querying DNS SRV records for _{} {}", service,
-                              message(records.status())));
-  std::vector<std::string> members;
-  absl::Status last;
-  int others = 0;
-  for (const env::NameResolver::Service& record : *records) {
-    std::string host = record.target;
-    if (host.ends_with('.')) host.pop_back();
-    const std::string port = fmt::format(":{}", record.port);
-    auto addresses = names.addresses(host);
-    if (!addresses.ok()) {
-      last = addresses.status();
-      continue;
-    }
-    // Ours if the address is, whatever the scheme.
-    const std::string address = addresses->front() + port;
-    const auto mine = std::find_if(own->begin(), own->end(), [&](const std::string& url) {
-      return url.ends_with("//" + address);
-    });
-    const std::string name = mine != own->end() ? own_name : fmt::format("{}", others++);
-    if (mine != own->end() && !mine->starts_with(scheme + "://")) {
-      last = failed(fmt::format(
-          "bootstrap at {}://{}{} from DNS for {} has scheme mismatch with expected peer {}", scheme,
-          host, port, service, *mine));
-      continue;
-    }
-    members.push_back(fmt::format("{}={}://{}{}", name, scheme, host, port));
-  }
-  if (members.empty() && !last.ok())
-    return failed(fmt::format("error querying DNS SRV records for _{} {}", service, message(last)));
-  return members;
-}
-
-}  // namespace
-
-absl::StatusOr<std::string> initial_cluster_from_dns(env::NameResolver& names, Logger& log,
-                                                     const std::string& domain,
-                                                     const std::string& suffix,
-                                                     const std::string& name,
-                                                     const std::vector<std::string>& advertised) {
-  std::vector<std::string> members;
-  std::vector<std::string> errors;
-  for (const auto& [scheme, base] :
-       {std::pair<std::string, std::string>{"https", "etcd-server-ssl"}, {"http", "etcd-server"}}) {
-    const std::string service = suffix.empty() ? base : base + '-' + suffix;
-    auto found = members_of_service(names, scheme, service, domain, name, advertised);
-    if (!found.ok()) errors.emplace_back(message(found.status()));
-    log.info(fmt::format("get cluster for {} SRV", base),
-             {{"service-scheme", scheme},
-              {"service-name", service},
-              {"server-name", name},
-              {"discovery-srv", domain},
-              {"advertise-peer-urls", advertised},
-              {"found-cluster", found.ok() ? *found : std::vector<std::string>()},
-              {"error", found.ok() ? "" : message(found.status())}});
-    if (found.ok()) members.insert(members.end(), found->begin(), found->end());
-  }
-  if (members.empty()) return failed(fmt::format("{}", fmt::join(errors, "\n")));
-  const bool has_self = std::any_of(members.begin(), members.end(), [&](const std::string& member) {
-    return member.starts_with(name + '=');
-  });
-  if (!has_self)
-    return failed(fmt::format("cannot find local etcd member \"{}\" in SRV records", name));
-  return fmt::format("{}", fmt::join(members, ","));
 }
 
 }  // namespace holdfast::server

@@ -87,16 +87,10 @@ class ClusterFinder {
   MemberVersions versions_;
 };
 
+// What the flags alone say against founding a cluster, names looked up once (etcd config.go VerifyBootstrap).
+absl::Status verify_founding(env::NameResolver& names, const MemberConfig& config);
+
 // OK if the member may join members with these versions (VER-09; etcd isCompatibleWithVers).
 bool is_compatible(const MemberVersions& versions, bool downgrading, Logger& log);
-
-// --initial-cluster from DNS (OPS-04): the SRV records of etcd-server-ssl and etcd-server in `domain`, `suffix` appended
-// to the services' names if not empty. The member whose address is one of `advertised` gets `name`, others 0, 1, 2...
-// Waits for the network.
-absl::StatusOr<std::string> initial_cluster_from_dns(env::NameResolver& names, Logger& log,
-                                                     const std::string& domain,
-                                                     const std::string& suffix,
-                                                     const std::string& name,
-                                                     const std::vector<std::string>& advertised);
 
 }  // namespace holdfast::server

@@ -217,8 +217,8 @@ TEST(CommandLine, OldFlagsAndShortTimeouts) {
 TEST(CommandLine, UnbuiltFlagsAreRefusedByName) {
   EXPECT_EQ(refusal(run({"--distributed-tracing-address=a:1"})),
             R"("--distributed-tracing-address is not supported by this version of holdfast yet")");
-  EXPECT_EQ(refusal(run({"--enable-distributed-tracing", "--discovery-token=t", "--discovery-endpoints=e"})),
-            R"("--discovery-endpoints is not supported by this version of holdfast yet; --discovery-token is )"
+  EXPECT_EQ(refusal(run({"--enable-distributed-tracing", "--enable-pprof", "--bcrypt-cost=4"})),
+            R"("--bcrypt-cost is not supported by this version of holdfast yet; --enable-pprof is )"
             R"(not supported by this version of holdfast yet; --enable-distributed-tracing is )"
             R"(not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--enable-distributed-tracing=false", "--auth-token=simple"}).next, Outcome::Next::run);

@@ -21,6 +21,7 @@ class Member:
         self.scheme, self.host = cluster.peer_scheme, "127.0.0.1"
         self.prefix = []  # of the command
         self.flags = []
+        self.bootstrap = None  # flags, instead of --initial-cluster
         self.process = None
 
     @property
@@ -45,10 +46,18 @@ class Member:
                 [*self.prefix, self.binary, "--name", self.name, "--data-dir", self.data_dir,
                  "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
                  "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
-                 "--initial-cluster", self.cluster.initial_cluster(), "--initial-cluster-state", state,
+                 *(self.bootstrap or ["--initial-cluster", self.cluster.initial_cluster()]),
+                 "--initial-cluster-state", state,
                  "--heartbeat-interval=50", "--election-timeout=500", *self.cluster.flags, *self.flags, *flags],
                 stdout=log, stderr=log)
         return self
+
+    def start_in_vain(self, *flags, **more):
+        """For one that must refuse to start, as etcd does: the end of its log."""
+        self.start(*flags, **more)
+        harness_wait(lambda: not self.running(), 20, self.log)
+        assert self.process.returncode == 1, self.log()
+        return self.log()
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -80,6 +89,11 @@ class Member:
     def log(self):
         with open(self.log_path) as f:
             return f.read()[-4000:]
+
+    def has_said(self, text):
+        """Whether it stands anywhere in the log."""
+        with open(self.log_path) as f:
+            return text in f.read()
 
     def etcdctl(self, *arguments, check=True, stdin=None, timeout="5s"):
         result = subprocess.run(
