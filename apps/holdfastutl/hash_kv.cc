@@ -30,24 +30,29 @@ absl::StatusOr<int64_t> compact_revision_of(BboltFile& file) {
   return compacted;
 }
 
-struct Survey {
-  int64_t last = 1;                 // a store without records is at revision 1
-  std::vector<RevisionPair> kept;   // what compaction leaves of the records up to the compact revision
-};
-
-absl::StatusOr<Survey> survey(BboltFile& file, int64_t compact_revision) {
-  Survey result;
-  std::map<std::string, RevisionKey, std::less<>> newest;
+absl::StatusOr<int64_t> last_revision_of(BboltFile& file, int64_t compact_revision) {
+  int64_t last = std::max<int64_t>(compact_revision, 1);  // a store without records is at revision 1
   absl::Status status = for_each_record(file, [&](const StoredRecord& record) {
-    result.last = record.at.revision.main;
-    if (record.at.revision.main <= compact_revision) newest.insert_or_assign(std::string(record.key), record.at);
+    last = std::max(last, record.at.revision.main);
   });
   if (!status.ok()) return status;
-  result.last = std::max(result.last, compact_revision);
-  for (const auto& [key, at] : newest)
-    if (!at.tombstone) result.kept.push_back(at.revision);
-  return result;
+  return last;
 }
+
+// What a compaction at `revision` would leave of the records up to there.
+absl::StatusOr<std::vector<RevisionPair>> kept_at(BboltFile& file, int64_t revision) {
+  std::map<std::string, RevisionKey, std::less<>> newest;
+  absl::Status status = for_each_record(file, [&](const StoredRecord& record) {
+    if (record.at.revision.main <= revision) newest.insert_or_assign(std::string(record.key), record.at);
+  });
+  if (!status.ok()) return status;
+  std::vector<RevisionPair> kept;
+  for (const auto& [key, at] : newest)
+    if (!at.tombstone) kept.push_back(at.revision);
+  return kept;
+}
+
+absl::Status refused(std::string_view text) { return make_status(absl::StatusCode::kOutOfRange, text); }
 
 }  // namespace
 
@@ -56,13 +61,15 @@ absl::StatusOr<HashKv> hash_kv(Console& console, const std::string& path, int64_
   if (!file.ok()) return file.status();
   auto compacted = compact_revision_of(**file);
   if (!compacted.ok()) return compacted.status();
-  auto found = survey(**file, *compacted);
-  if (!found.ok()) return found.status();
-  if (revision > 0 && revision < *compacted) return error(EtcdError::compacted);
-  if (revision > found->last) return error(EtcdError::future_rev);
-  HashKv result{0, revision > 0 ? revision : found->last, *compacted};
+  auto last = last_revision_of(**file, *compacted);
+  if (!last.ok()) return last.status();
+  if (revision > 0 && revision < *compacted) return refused("mvcc: required revision has been compacted");
+  if (revision > *last) return refused("mvcc: required revision is a future revision");
+  HashKv result{0, revision > 0 ? revision : *last, *compacted};
+  auto kept_revisions = kept_at(**file, result.revision);
+  if (!kept_revisions.ok()) return kept_revisions.status();
 
-  mvcc::KeptRevisions kept(found->kept);
+  mvcc::KeptRevisions kept(*kept_revisions);
   const bool nothing_kept = kept.empty();
   mvcc::RevisionHash hash(result.compact_revision, result.revision);
   absl::Status status = for_each_record(**file, [&](const StoredRecord& record) {

@@ -17,8 +17,7 @@ struct HashKv {
   int64_t revision = 0;
   int64_t compact_revision = 0;
 };
-// `revision` 0: the latest. OutOfRange with etcd's texts for one that is compacted or yet to come. Memory: the keys that
-// were written up to the compact revision.
+// `revision` 0: the latest. OutOfRange with etcd's texts for one that is compacted or yet to come. Memory: all keys.
 absl::StatusOr<HashKv> hash_kv(Console& console, const std::string& path, int64_t revision);
 std::vector<Value> values_of(const HashKv& hash);
 
