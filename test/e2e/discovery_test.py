@@ -30,7 +30,7 @@ class Discovery(unittest.TestCase):
         first.start()
         registered = ["get", "/_etcd/registry/t/1/members", "--prefix", "--print-value-only"]
         harness_wait(lambda: first.peer_url in service.etcdctl(*registered).stdout, 20, first.log, first)
-        self.assertIn("waiting for peers from discovery service", first.log())
+        harness_wait(lambda: first.has_said("waiting for peers from discovery service"), 20, first.log, first)
         second.start()
         for member in (first, second):
             member.wait_ready()
