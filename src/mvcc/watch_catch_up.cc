@@ -117,7 +117,8 @@ void WatchHub::run_slice(uint8_t group, Store& store) {
   scan_next_[group] = reached + (mutant("mvcc.watch_reads_a_revision_twice") ? 0 : 1);
   if (!hits_.empty()) {
     std::sort(hits_.begin(), hits_.end());
-    tell_hits(events, 0, events.size(), position_);
+    tell_hits(events, 0, events.size(),
+              [&](std::string& out, std::span<const uint32_t>) { options_.append_header(out, position_); });
   }
   if (scan_next_[group] > position_.value) finish_scan(group);
 }

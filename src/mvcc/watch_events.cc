@@ -1,8 +1,40 @@
 #include "mvcc/watch_events.h"
 
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 #include "base/wire.h"
 
 namespace holdfast::mvcc {
+
+namespace {
+
+// Of Event and of its KeyValue.
+constexpr char kTypeTag = 1 << 3 | 0, kPairTag = 2 << 3 | 2;
+constexpr char kKeyTag = 1 << 3 | 2, kModRevisionTag = 3 << 3 | 0;
+// Everything of an event but its key or its pair.
+constexpr size_t kFramingBytesMax = 5 + 3 * wire::kVarintBytesMax;
+constexpr size_t kBytesMin = 1024;
+
+}  // namespace
+
+char* WatchEvents::room_for(size_t bytes) {
+  if (size_ + bytes > capacity_) {
+    const size_t capacity = std::max({capacity_ * 2, size_ + bytes, kBytesMin});
+    std::unique_ptr<char[]> grown(new char[capacity]);
+    if (size_ != 0) std::memcpy(grown.get(), bytes_.get(), size_);
+    bytes_ = std::move(grown);
+    capacity_ = capacity;
+  }
+  return bytes_.get() + size_;
+}
+
+void WatchEvents::reserve(const Room& room) {
+  if (room.bytes != 0) room_for(room.bytes);
+  events_.reserve(room.events);
+  revisions_.reserve(room.revisions);
+}
 
 void WatchEvents::add(const Change& change) {
   const Revision revision(change.revision.main);
@@ -11,32 +43,42 @@ void WatchEvents::add(const Change& change) {
   ++revisions_.back().count;
 
   const std::string_view key = change.pair.key;
-  Event event{.body = bytes_.size(),
+  const std::string_view encoded = change.pair.encoded;
+  Event event{.body = size_,
               .body_size = 0,
               .key_size = static_cast<uint32_t>(key.size()),
               .key_offset = 0,
               .revision = static_cast<uint32_t>(revisions_.size() - 1),
               .deleted = change.deleted,
               .created = !change.deleted && change.pair.create_revision == revision};
-  wire::Writer writer(bytes_);
+  char* const begin = room_for(kFramingBytesMax + (change.deleted ? key.size() : encoded.size()));
+  char* end = begin;
+  const auto append = [&end](std::string_view bytes) {
+    std::memcpy(end, bytes.data(), bytes.size());
+    end += bytes.size();
+  };
   if (change.deleted) {
     // The stored record of a delete lacks mod_revision.
-    const size_t kv_size = 1 + wire::varint_size(key.size()) + key.size() + 1 +
-                           wire::varint_size(static_cast<uint64_t>(revision.value));
-    writer.put_uint64(1, 1);
-    writer.tag(2, wire::Type::bytes);
-    writer.varint(kv_size);
-    writer.put_bytes(1, key);
-    event.key_offset = static_cast<uint32_t>(bytes_.size() - key.size() - event.body);
-    writer.put_int64(3, revision.value);
+    const auto mod_revision = static_cast<uint64_t>(revision.value);
+    *end++ = kTypeTag;
+    *end++ = 1;
+    *end++ = kPairTag;
+    end = wire::write_varint(end, 1 + wire::varint_size(key.size()) + key.size() + 1 + wire::varint_size(mod_revision));
+    *end++ = kKeyTag;
+    end = wire::write_varint(end, key.size());
+    event.key_offset = static_cast<uint32_t>(end - begin);
+    append(key);
+    *end++ = kModRevisionTag;
+    end = wire::write_varint(end, mod_revision);
   } else {
-    const size_t kv_at = bytes_.size() + 1 + wire::varint_size(change.pair.encoded.size());
-    writer.put_bytes(2, change.pair.encoded);
+    *end++ = kPairTag;
+    end = wire::write_varint(end, encoded.size());
     // The pair's views point into `encoded`.
-    event.key_offset =
-        static_cast<uint32_t>(kv_at + (key.data() - change.pair.encoded.data()) - event.body);
+    event.key_offset = static_cast<uint32_t>((end - begin) + (key.data() - encoded.data()));
+    append(encoded);
   }
-  event.body_size = static_cast<uint32_t>(bytes_.size() - event.body);
+  event.body_size = static_cast<uint32_t>(end - begin);
+  size_ += event.body_size;
   events_.push_back(event);
 }
 

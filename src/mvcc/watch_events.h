@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +29,12 @@ class WatchEvents {
     size_t count;
   };
 
+  // How much room it takes; what is reserved before the first change is added.
+  struct Room {
+    size_t bytes = 0, events = 0, revisions = 0;
+  };
+  Room room() const { return {size_, events_.size(), revisions_.size()}; }
+  void reserve(const Room& room);
   // Changes of one revision come one after the other, revisions ascend.
   void add(const Change& change);
 
@@ -36,18 +42,24 @@ class WatchEvents {
   size_t size() const { return events_.size(); }
   const Event& operator[](size_t i) const { return events_[i]; }
   std::string_view body(const Event& e) const {
-    return std::string_view(bytes_).substr(e.body, e.body_size);
+    return {bytes_.get() + e.body, e.body_size};
   }
   std::string_view key(const Event& e) const {
-    return std::string_view(bytes_).substr(e.body + e.key_offset, e.key_size);
+    return {bytes_.get() + e.body + e.key_offset, e.key_size};
   }
   const std::vector<OfRevision>& revisions() const { return revisions_; }
   Revision revision_of(size_t i) const { return revisions_[events_[i].revision].revision; }
   // About what it takes.
-  size_t memory_bytes() const { return bytes_.size() + events_.size() * sizeof(Event); }
+  size_t memory_bytes() const { return size_ + events_.size() * sizeof(Event); }
 
  private:
-  std::string bytes_;
+  // Room for so many bytes behind those that are there.
+  char* room_for(size_t bytes);
+
+  // By hand: the apply owner pays for every put that anybody might watch, and a string would write the bytes twice.
+  std::unique_ptr<char[]> bytes_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
   std::vector<Event> events_;
   std::vector<OfRevision> revisions_;
 };

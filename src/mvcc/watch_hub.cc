@@ -141,15 +141,10 @@ void WatchHub::cancel(Stream& stream, int64_t id) {
   report_metrics();
 }
 
-std::string WatchHub::header(Revision revision) const {
-  std::string bytes;
-  options_.append_header(bytes, revision);
-  return bytes;
-}
-
 void WatchHub::send_control(Stream& stream, Revision revision, int64_t id, std::string_view fields) {
   const env::Instant began = executor_.now();
-  std::string response = header(revision);
+  std::string response;
+  options_.append_header(response, revision);
   wire::Writer(response).put_nonzero_int64(watch_field::kWatchId, id);
   response.append(fields);
   stream.sink.send(std::move(response), {});
@@ -268,7 +263,8 @@ void WatchHub::tick(Stream& stream) {
 }
 
 void WatchHub::send_progress(Stream& stream, int64_t id) {
-  std::string response = header(position_ + (mutant("mvcc.watch_progress_before_events") ? 1 : 0));
+  std::string response;
+  options_.append_header(response, position_ + (mutant("mvcc.watch_progress_before_events") ? 1 : 0));
   wire::Writer(response).put_nonzero_int64(watch_field::kWatchId, id);
   stream.sink.send(std::move(response), {});
 }

@@ -146,9 +146,9 @@ class WatchHub : public std::enable_shared_from_this<WatchHub> {
   void run_live();
   void post_live();
   void fall_behind(Revision to);
-  void tell_revision(const WatchEvents& events, const WatchEvents::OfRevision& revision);
+  void tell_next();
   bool collect(const WatchMatcher& matcher, std::string_view key, bool deleted, Revision revision, uint32_t event);
-  void tell_hits(const WatchEvents& events, size_t first, size_t count, Revision header);
+  void tell_hits(const WatchEvents& events, size_t first, size_t count, WatchResponses::Header header);
   bool tell(uint32_t watcher, std::span<const uint32_t> list, WatchResponses& responses);
   std::string find_pair(std::string_view key, Revision at);
 
@@ -169,7 +169,6 @@ class WatchHub : public std::enable_shared_from_this<WatchHub> {
   bool may_report(const Watcher& w, Revision revision) const;
   void send_progress(Stream& stream, int64_t id);
 
-  std::string header(Revision revision) const;
   void send_control(Stream& stream, Revision revision, int64_t id, std::string_view fields);
   void report_metrics();
 

@@ -12,6 +12,8 @@ namespace {
 // What one turn of the loop may send before its connections get to write it out: less than an outbox, so that a client
 // who keeps up is never taken for a slow one.
 constexpr size_t kTurnBytesMax = 256 * 1024;
+// Revisions of one response (WAT-10): those that wait together are told together, as to a watcher that catches up.
+constexpr size_t kRevisionsTogether = 1000;
 
 }  // namespace
 
@@ -63,23 +65,42 @@ void WatchHub::run_live() {
       post_live();
       break;
     }
-    const WatchEvents::OfRevision& of = batch_->revisions()[batch_at_++];
-    if (of.revision <= position_) continue;
-    tell_revision(*batch_, of);
-    position_ = of.revision;
-    answer_progress();
+    tell_next();
   }
   report_metrics();
 }
 
-void WatchHub::tell_revision(const WatchEvents& events, const WatchEvents::OfRevision& of) {
-  if (groups_[synced_].size() == 0) return;
+// Whole revisions of batch_, as many as fit into a turn, at least one. A response says the revision of its last event, so
+// that a client sees no difference when they come one by one.
+void WatchHub::tell_next() {
+  const WatchEvents& events = *batch_;
+  const std::vector<WatchEvents::OfRevision>& revisions = events.revisions();
+  const size_t stop = std::min(revisions.size(), batch_at_ + kRevisionsTogether);
+  const size_t first = revisions[batch_at_].first;
+  size_t end = first;
+  size_t bytes = turn_bytes_;
+  Revision reached = position_;
   hits_.clear();
-  for (size_t i = of.first; i < of.first + of.count; ++i)
-    collect(groups_[synced_], events.key(events[i]), events[i].deleted, of.revision, static_cast<uint32_t>(i));
-  if (hits_.empty()) return;
-  if (of.count > 1) std::sort(hits_.begin(), hits_.end());
-  tell_hits(events, of.first, of.count, of.revision);
+  while (batch_at_ < stop && bytes < kTurnBytesMax) {
+    const WatchEvents::OfRevision& of = revisions[batch_at_++];
+    end = of.first + of.count;
+    if (of.revision <= position_) continue;
+    reached = of.revision;
+    if (groups_[synced_].size() == 0) continue;
+    for (size_t i = of.first; i < end; ++i) {
+      const size_t before = hits_.size();
+      collect(groups_[synced_], events.key(events[i]), events[i].deleted, of.revision, static_cast<uint32_t>(i));
+      bytes += (hits_.size() - before) * events[i].body_size;
+    }
+  }
+  if (!hits_.empty()) {
+    if (end - first > 1) std::sort(hits_.begin(), hits_.end());
+    tell_hits(events, first, end - first, [&](std::string& out, std::span<const uint32_t> list) {
+      options_.append_header(out, events.revision_of(list.back()));
+    });
+  }
+  position_ = reached;
+  answer_progress();
 }
 
 // Adds the watchers of one event that want it. False if there are none.
@@ -97,10 +118,10 @@ bool WatchHub::collect(const WatchMatcher& matcher, std::string_view key, bool d
 }
 
 // hits_ are in order by watcher; each watcher gets its events in one response, or all of them later.
-void WatchHub::tell_hits(const WatchEvents& events, size_t first, size_t count, Revision revision) {
+void WatchHub::tell_hits(const WatchEvents& events, size_t first, size_t count, WatchResponses::Header header) {
   const env::Instant began = executor_.now();
   const size_t sent_before = events_sent_;
-  WatchResponses responses(events, first, count, header(revision),
+  WatchResponses responses(events, first, count, header,
                            [this](std::string_view key, Revision at) { return find_pair(key, at); });
   for (size_t i = 0; i < hits_.size();) {
     const uint32_t watcher = hits_[i].watcher;

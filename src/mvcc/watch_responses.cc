@@ -16,9 +16,9 @@ size_t bytes_field_size(size_t size) { return 1 + wire::varint_size(size) + size
 
 }  // namespace
 
-WatchResponses::WatchResponses(const WatchEvents& events, size_t first, size_t count, std::string header,
+WatchResponses::WatchResponses(const WatchEvents& events, size_t first, size_t count, Header header,
                                FindPair find_pair)
-    : events_(events), first_(first), count_(count), header_(std::move(header)), find_pair_(std::move(find_pair)) {}
+    : events_(events), first_(first), count_(count), header_(header), find_pair_(std::move(find_pair)) {}
 
 const std::string& WatchResponses::previous_of(uint32_t event) {
   if (previous_.empty()) previous_.resize(count_);
@@ -50,9 +50,10 @@ void WatchResponses::append_event(std::string& out, uint32_t event, PreviousPair
 }
 
 SharedBytes WatchResponses::build(std::span<const uint32_t> list, PreviousPairs previous) {
-  std::string events;
-  for (const uint32_t event : list) append_event(events, event, previous);
-  return SharedBytes::concat(header_, events);
+  built_.clear();
+  header_(built_, list);
+  for (const uint32_t event : list) append_event(built_, event, previous);
+  return SharedBytes(built_);
 }
 
 SharedBytes WatchResponses::body(std::span<const uint32_t> list, PreviousPairs previous) {
@@ -73,10 +74,12 @@ SharedBytes WatchResponses::body(std::span<const uint32_t> list, PreviousPairs p
 void WatchResponses::fragments(std::span<const uint32_t> list, PreviousPairs previous, size_t id_size,
                                size_t bytes_max, absl::FunctionRef<void(SharedBytes)> send) {
   constexpr char kMore[] = {watch_field::kFragment << 3, 1};
+  std::string header;
+  header_(header, list);
   size_t at = 0;
   while (at < list.size()) {
     const size_t first = at;
-    size_t size = id_size + header_.size() + sizeof kMore;
+    size_t size = id_size + header.size() + sizeof kMore;
     std::string events;
     while (at < list.size()) {
       size += framed_size(list[at], previous);
@@ -85,7 +88,7 @@ void WatchResponses::fragments(std::span<const uint32_t> list, PreviousPairs pre
       ++at;
     }
     const std::string_view more(kMore, at < list.size() ? sizeof kMore : 0);
-    send(SharedBytes::concat(header_, more, events));
+    send(SharedBytes::concat(header, more, events));
   }
 }
 

@@ -28,8 +28,10 @@ class WatchResponses {
  public:
   // The stored pair of a key at a revision, as encoded; empty if there is none to be had any more (WAT-13).
   using FindPair = std::function<std::string(std::string_view key, Revision at)>;
-  // For `count` of the events, from `first` on; they outlive this. `header`: field 1 of the responses.
-  WatchResponses(const WatchEvents& events, size_t first, size_t count, std::string header, FindPair find_pair);
+  // Appends field 1 of a response with these events. Outlives this.
+  using Header = absl::FunctionRef<void(std::string& out, std::span<const uint32_t> list)>;
+  // For `count` of the events, from `first` on; they outlive this.
+  WatchResponses(const WatchEvents& events, size_t first, size_t count, Header header, FindPair find_pair);
 
   // Everything but the watch id of a response with these events (indices, ascending).
   SharedBytes body(std::span<const uint32_t> list, PreviousPairs previous);
@@ -51,9 +53,10 @@ class WatchResponses {
   const WatchEvents& events_;
   const size_t first_;
   const size_t count_;
-  const std::string header_;
+  const Header header_;
   const FindPair find_pair_;
   Bodies bodies_[2];  // without and with previous pairs
+  std::string built_;  // what is being built; kept for its memory
   struct Previous {
     bool known = false;
     std::string encoded;

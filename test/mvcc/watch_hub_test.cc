@@ -37,6 +37,7 @@ TEST_F(WatchHubTest, RevisionsStayWhole) {
   client.watch({.no_put = true}, "a", "z");
   client.watch({.no_delete = true}, "b");
   put("b", "0");
+  settle();
   apply([](WriteTxn& txn) {
     txn.put("a", "1", LeaseId(0));
     txn.delete_range("b", {});
@@ -48,6 +49,28 @@ TEST_F(WatchHubTest, RevisionsStayWhole) {
   EXPECT_EQ(client.watches[1].events, 1u);
   EXPECT_EQ(client.watches[2].events, 1u);
   EXPECT_EQ(client.responses.size(), 3u + 4u);
+}
+
+// WAT-10: at most 1000, and the header says the revision of the last one.
+TEST_F(WatchHubTest, RevisionsThatWaitTogetherAreToldTogether) {
+  WatchClient client(*this);
+  client.watch({}, "a");
+  client.watch({}, "a", "z");
+  put("a", "0");
+  put("a", "1");
+  put("b", "2");
+  settle();
+  client.expect_complete();
+  ASSERT_EQ(client.responses.size(), 2u + 2u);
+  for (size_t i : {2, 3}) {
+    const auto& r = client.responses[i];
+    EXPECT_EQ(r.events_size(), r.watch_id() == 0 ? 2 : 3);
+    EXPECT_EQ(r.header().revision(), r.watch_id() == 0 ? 3 : 4);
+  }
+  for (int i = 0; i < 2500; ++i) put("a", "x");
+  settle();
+  client.expect_complete();
+  EXPECT_EQ(client.responses.size(), 4u + 6u);
 }
 
 // WAT-03 WAT-10 WAT-12 WAT-13
@@ -156,6 +179,7 @@ TEST_F(WatchHubTest, Fragments) {
   apply([](WriteTxn& txn) {
     for (int i = 0; i < 30; ++i) txn.put("k" + std::to_string(i), std::string(100, 'x'), LeaseId(0));
   });
+  settle();
   put("k", std::string(5000, 'x'));  // one event stays one
   settle();
   client.expect_complete();
