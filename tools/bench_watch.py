@@ -1,0 +1,112 @@
+"""Part of tools/bench: watchers, what they cost, and what they cost others."""
+import signal
+import subprocess
+import time
+
+NAMES = ["watch-one-key", "watch-keys", "watch-put", "watch-memory"]
+GROUP = NAMES  # --only watch
+ONCE = {"watch-memory"}
+# As the aims have it: 1,000 watchers of one key, 10,000 of different keys, a million on 100 streams.
+ONE_KEY_WATCHERS, KEYS_WATCHERS, MEMORY_WATCHERS = 1000, 10_000, 1_000_000
+SMALL = 100  # each of them by so much less in a smoke test
+PUTS_BEFORE_STUCK_MAX = 2_000_000
+
+
+def start_watcher(load, server, key_size, failure=RuntimeError):
+    """A client that watches the first key of --key-space, and reads what it is sent until end_watcher(). Returns when its
+    watcher is there."""
+    watcher = subprocess.Popen([load, "watch", f"--endpoint=127.0.0.1:{server.port}", "--watchers=1", "--connections=1",
+                                "--streams=1", f"--key-size={key_size}", "--key-space=1", "--hold=24h"],
+                               stdout=subprocess.PIPE, text=True)
+    if watcher.stdout.readline() != "1 watchers\n":
+        end_watcher(watcher)
+        raise failure("no watcher")
+    return watcher
+
+
+def end_watcher(watcher):
+    watcher.kill()  # a stopped one too
+    watcher.communicate()
+
+
+class WatchMeasurements:
+    """Methods of Bench."""
+
+    def watchers(self, count):
+        return count // SMALL if self.args.smoke else count
+
+    def measure_events(self, measurement, label, watchers, keys):
+        with self.server(label) as server:
+            flags = (f"--watchers={watchers}", "--connections=10", "--streams=10", f"--key-space={keys}")
+            self.holdfast_bench(measurement + " (before)", server, "watch", f"--requests={max(keys, 100)}", "--check", *flags)
+            before = server.cpu_seconds()
+            outcome = self.holdfast_bench(measurement, server, "watch", f"--duration={self.args.seconds}s", *flags)
+            self.add(measurement, "rate", label, outcome["rate"])
+            self.add(measurement, "cpu", label, (server.cpu_seconds() - before) / outcome["calls"] * 1e6)
+
+    def measure_watch_one_key(self, label):
+        self.measure_events("watch-one-key", label, self.watchers(ONE_KEY_WATCHERS), 1)
+
+    def measure_watch_keys(self, label):
+        watchers = self.watchers(KEYS_WATCHERS)
+        self.measure_events("watch-keys", label, watchers, watchers)
+
+    def measure_watch_put(self, label):
+        """One server: without a watcher of the key, with one that reads, with one that stands still."""
+        with self.server(label) as server:
+            measure = lambda n: self.h2load("watch-put", server, "Put", "put", 10, 50, n)
+            n = self.calibrated(measure, 500)
+            self.measure_put_cost(server, n, "alone")
+            watcher = start_watcher(self.load, server, len(self.put_key), self.failure)
+            try:
+                self.measure_put_cost(server, n, "synced")
+                watcher.send_signal(signal.SIGSTOP)
+                made = 0
+                while not server.value("etcd_debugging_mvcc_slow_watcher_total"):
+                    measure(20_000)
+                    made += 20_000
+                    if made > PUTS_BEFORE_STUCK_MAX:
+                        raise self.failure(f"{label}: a client that reads nothing is not found slow")
+                self.measure_put_cost(server, n, "stuck")
+            finally:
+                end_watcher(watcher)
+
+    def measure_put_cost(self, server, requests, figure):
+        before = server.cpu_seconds()
+        rate = self.h2load("watch-put", server, "Put", "put", 10, 50, requests)
+        time.sleep(self.args.settle)
+        self.add("watch-put", "rate " + figure, server.label, rate)
+        self.add("watch-put", figure, server.label, (server.cpu_seconds() - before) / requests * 1e6)
+
+    def measure_watch_memory(self, label):
+        watchers = self.watchers(self.args.watchers)
+        with self.server(label) as server:
+            before = server.memory()["VmRSS"]
+            command = [self.load, "watch", f"--endpoint=127.0.0.1:{server.port}", f"--watchers={watchers}",
+                       "--connections=10", "--streams=10", "--key-space=1", "--hold=24h"]
+            self.commands["watch-memory"] = " ".join(command[1:]).replace(str(server.port), "PORT")
+            client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            try:
+                if client.stdout.readline() != f"{watchers} watchers\n":
+                    raise self.failure(f"{label}: no {watchers} watchers")
+                time.sleep(self.args.settle)
+                self.add("watch-memory", "bytes", label, (server.memory()["VmRSS"] - before) / watchers)
+            finally:
+                end_watcher(client)
+
+    def watch_rows(self, rows, compare, forms):
+        rate, micro, _ = forms
+        compare(f"Events, {self.watchers(ONE_KEY_WATCHERS):,} watchers of one key", "watch-one-key", "rate", rate, 5)
+        compare("  CPU time an event", "watch-one-key", "cpu", lambda v: f"{v:.2f} us", None, False)
+        compare(f"Events, {self.watchers(KEYS_WATCHERS):,} watchers of different keys", "watch-keys", "rate", rate, 5)
+        compare("  CPU time a put and its event", "watch-keys", "cpu", micro, None, False)
+        compare(f"Memory a watching, {self.watchers(self.args.watchers):,} on 100 streams", "watch-memory", "bytes",
+                lambda v: f"{v:,.0f} bytes", 5, False)
+        for figure, aim in (("synced", 0.10), ("stuck", 0.02)):
+            costs = {s: (self.median("watch-put", "alone", s), self.median("watch-put", figure, s)) for s in self.servers}
+            if costs["holdfast"][1] is None:
+                continue
+            more = {s: with_it / alone - 1 for s, (alone, with_it) in costs.items() if with_it is not None}
+            shown = lambda s: f"{costs[s][1]:.1f} us, {more[s]:+.0%}" if s in more else "-"
+            rows.append((f"CPU time a Put with one {figure} watcher", shown("etcd") if "etcd" in more else "-",
+                         shown("holdfast"), "-", f"at most +{aim:.0%}", more["holdfast"] <= aim))
