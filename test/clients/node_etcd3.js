@@ -23,12 +23,12 @@ async function main() {
   await space.put('k').value('v');
   assert.strictEqual(await client.get('ns/k').string(), 'v');
 
-  const first = await client.if('t', 'Version', '==', 0).then(client.put('t').value('1'), client.get('t'))
+  const created = await client.if('t', 'Version', '==', 0).then(client.put('t').value('1'), client.get('t'))
     .else(client.get('t')).commit();
-  assert.strictEqual(first.succeeded, true);
-  assert.strictEqual(first.responses[1].response_range.kvs[0].value.toString(), '1');
-  const second = await client.if('t', 'Value', '==', '2').then().else(client.delete().key('t')).commit();
-  assert.strictEqual(second.succeeded, false);
+  assert.strictEqual(created.succeeded, true);
+  assert.strictEqual(created.responses[1].response_range.kvs[0].value.toString(), '1');
+  const missed = await client.if('t', 'Value', '==', '2').then().else(client.delete().key('t')).commit();
+  assert.strictEqual(missed.succeeded, false);
   assert.strictEqual(await client.get('t').string(), null);
 
   await client.stm().transact(async (tx) => {
@@ -54,6 +54,43 @@ async function main() {
   assert.deepStrictEqual(events, [['put', '/w/a', '1', null], ['put', '/w/a', '2', '1'],
                                   ['delete', '/w/a', '', '2']]);
   await watcher.cancel();
+
+  // Leases: kept alive by the client until it lets go (LEA-04).
+  const lease = client.lease(2);
+  await lease.put('leased').value('1');
+  let renewed = 0;
+  lease.on('keepaliveSucceeded', () => { renewed++; });
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  assert.ok(renewed > 0);
+  assert.strictEqual(await client.get('leased').string(), '1');
+  await lease.revoke();
+  assert.strictEqual(await client.get('leased').string(), null);
+
+  // Locks (LCK-01).
+  const lock = client.lock('lock').ttl(20);
+  await lock.acquire();
+  await assert.rejects(client.lock('lock').ttl(20).acquire(), /Failed to acquire a lock/);
+  await lock.release();
+  assert.strictEqual(await client.lock('lock').ttl(20).do(async () => 'held'), 'held');
+
+  // Elections (CNC-04).
+  const other = new Etcd3({ hosts: process.argv[3] });
+  const first = client.election('election', 20);
+  const second = other.election('election', 20);
+  const firstCampaign = first.campaign('one');
+  await new Promise((resolve, reject) => { firstCampaign.on('elected', resolve); firstCampaign.on('error', reject); });
+  assert.strictEqual(await second.leader(), 'one');
+  const observer = await second.observe();
+  const changed = new Promise((resolve) => observer.on('change', (value) => { if (value === 'two') resolve(); }));
+  const secondCampaign = second.campaign('two');
+  const elected = new Promise((resolve, reject) => { secondCampaign.on('elected', resolve); secondCampaign.on('error', reject); });
+  await firstCampaign.resign();
+  await elected;
+  await changed;
+  assert.strictEqual(await first.leader(), 'two');
+  await observer.cancel();
+  await secondCampaign.resign();
+  other.close();
 
   await assert.rejects(client.put('').value('x'), /key is not provided/);
   await assert.rejects(client.get('a').revision(99999).string(), /required revision is a future revision/);

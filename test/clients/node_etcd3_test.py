@@ -1,5 +1,5 @@
 """npm's etcd3 against holdfast. The package is fetched into the build directory once; without npm or a registry the test is
-skipped. KV-02 KV-20 TXN-05 TXN-12 ERR-01 ERR-10"""
+skipped. KV-02 KV-20 TXN-05 TXN-12 ERR-01 ERR-10 CLI-14"""
 import os
 import subprocess
 import sys
@@ -35,6 +35,29 @@ class NodeEtcd3(unittest.TestCase):
         ran = subprocess.run(["node", os.path.join(HERE, "node_etcd3.js"), FOLDER, server.url],
                              capture_output=True, text=True, timeout=60)
         self.assertEqual(ran.stdout, "done\n", ran.stderr)
+
+    def test_watch_over_a_restart(self):
+        if not fetch():
+            self.skipTest(f"{PACKAGE} can't be fetched from npm's registry")
+        server = harness.Server(harness.HOLDFAST).start()
+        self.addCleanup(server.close)
+        node = subprocess.Popen(["node", os.path.join(HERE, "node_etcd3_restart.js"), FOLDER, server.url],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(node.communicate)
+        self.addCleanup(node.kill)
+        self.assertEqual(node.stdout.readline(), "watching\n")
+        for i in range(6):
+            if i == 3:
+                server.kill()
+                server.start()
+            server.etcdctl("put", f"w/{i}", "v")
+            if i == 2:
+                for n in range(1, 4):
+                    self.assertEqual(node.stdout.readline(), f"seen {n}\n")
+        for n in range(4, 7):
+            self.assertEqual(node.stdout.readline(), f"seen {n}\n")
+        out, _ = node.communicate("\n", timeout=20)
+        self.assertEqual(out, '["w/0=v","w/1=v","w/2=v","w/3=v","w/4=v","w/5=v"]\n')
 
 
 if __name__ == "__main__":
