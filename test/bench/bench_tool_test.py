@@ -63,12 +63,21 @@ class Callgrind(unittest.TestCase):
 class Table(unittest.TestCase):
     def rows(self, samples):
         with tempfile.TemporaryDirectory() as folder:
-            args = argparse.Namespace(folder=folder, bin=folder, etcd="etcd", keys=1000, growth_keys=10, rounds=1)
+            args = argparse.Namespace(folder=folder, bin=folder, etcd="etcd", keys=1000, growth_keys=10, rounds=1,
+                                      smoke=False, watchers=1000)
             b = bench.Bench(args)
             for (measurement, figure, server), values in samples.items():
                 for value in values:
                     b.add(measurement, figure, server, value)
             return {row[0]: row[1:] for row in b.rows()}
+
+    def test_what_a_watcher_costs(self):
+        rows = self.rows({("watch-put", "alone", "holdfast"): [10.0], ("watch-put", "synced", "holdfast"): [10.9],
+                          ("watch-put", "stuck", "holdfast"): [10.3], ("watch-put", "alone", "etcd"): [50.0],
+                          ("watch-put", "synced", "etcd"): [60.0]})
+        self.assertEqual(rows["CPU time a Put with one synced watcher"],
+                         ("60.0 us, +20%", "10.9 us, +9%", "-", "at most +10%", True))
+        self.assertEqual(rows["CPU time a Put with one stuck watcher"], ("-", "10.3 us, +3%", "-", "at most +2%", False))
 
     def test_medians_and_ratios(self):
         rows = self.rows({("put", "rate", "etcd"): [1000, 900, 5000], ("put", "rate", "holdfast"): [8000, 6000, 7000],
