@@ -89,8 +89,14 @@ absl::Status Replay::apply(const Record& record, const Decoder& decoder) {
 // A later entry replaces the one with its index and all behind it: those were never committed (WAL-09).
 absl::Status Replay::apply_entry(raft::Entry entry, const Decoder& decoder) {
   last_index_ = entry.index;
-  if (entry.index <= from_.index) return absl::OkStatus();
   std::vector<raft::Entry>& entries = contents_.entries;
+  if (entry.index <= from_.index) {
+    // etcd keeps them: they come back behind the snapshot as if they followed it, with terms that make the member vote for
+    // candidates that lack what it has acknowledged.
+    entries.clear();
+    term_at_from_ = entry.index == from_.index ? std::optional(entry.term) : std::nullopt;
+    return absl::OkStatus();
+  }
   const uint64_t offset = entry.index - from_.index - 1;
   if (offset > entries.size()) {
     return fault_status(
@@ -116,6 +122,9 @@ absl::Status Replay::apply_snapshot(const SnapshotRecord& snapshot) {
                         fmt::format("wal: snapshot mismatch: index {} has term {}, expected {}",
                                     snapshot.index.value, snapshot.term.value, from_.term.value));
   }
+  // One that was received took the place of a log that did not lead up to it; of one that was taken here the last entry is
+  // in the log.
+  if (!snapshot_seen_ && term_at_from_ != from_.term) contents_.entries.clear();
   snapshot_seen_ = true;
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 // What the records of a log mean, read in order: the loop shared by opening, verifying and looking for snapshots.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -41,6 +42,7 @@ class Replay {
   bool metadata_seen_ = false;
   bool snapshot_seen_ = false;
   Index last_index_;
+  std::optional<Term> term_at_from_;  // of the entry at from_.index, as it stands now
   std::vector<SnapshotRecord> snapshots_;
 };
 

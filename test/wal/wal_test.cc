@@ -290,6 +290,38 @@ TEST_F(WalTest, OpensFromASnapshot) {
   EXPECT_EQ(fault_of(verify(test_.world, kDir, snapshot(50, 3)).status()), Fault::snapshot_mismatch);
 }
 
+// A leader replaced the end of the log, and a snapshot was taken of what it sent: of what stood there before, nothing may
+// come back behind the snapshot. (etcd's ReadAll lets it.)
+TEST_F(WalTest, EntriesReplacedInFrontOfTheSnapshotStayReplaced) {
+  auto wal = create();
+  save(*wal, 1, 9, 1);
+  save(*wal, 7, 8, 3);
+  ASSERT_TRUE(wal->save_snapshot(snapshot(8, 3)).ok());
+  wal.reset();
+  {
+    auto opened = open(snapshot(8, 3));
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    EXPECT_TRUE(opened->contents.entries.empty()) << "entry 9 of term 1";
+    save(*opened->wal, 9, 10, 4);
+  }
+  const auto opened = open(snapshot(8, 3));
+  ASSERT_EQ(opened->contents.entries.size(), 2u);
+  EXPECT_EQ(opened->contents.entries.front().term, Term(4));
+}
+
+// The same when the snapshot came from a leader whose log this one is not part of.
+TEST_F(WalTest, EntriesThatAReceivedSnapshotReplacedStayReplaced) {
+  auto wal = create();
+  save(*wal, 1, 9, 1);
+  ASSERT_TRUE(wal->save_snapshot(snapshot(5, 3)).ok());
+  save(*wal, 6, 6, 3);
+  wal.reset();
+  const auto opened = open(snapshot(5, 3));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->contents.entries.size(), 1u) << "entries 6 to 9 of term 1";
+  EXPECT_EQ(opened->contents.entries.front().term, Term(3));
+}
+
 TEST_F(WalTest, SnapshotNeedsAConfiguration) {
   auto wal = create();
   EXPECT_TRUE(absl::IsInvalidArgument(wal->save_snapshot({Index(5), Term(1), std::nullopt})));
