@@ -76,6 +76,9 @@ void Workload::send(Client& client, size_t machine, Request request, UniqueFunct
   ++counts_.operations;
   const auto lease = leases_.find(request.lease);
   const bool had_key = lease != leases_.end() && lease->second.has_key;
+  // From when it is asked on: nobody knows when it happens.
+  if (request.kind == Kind::revoke && lease->second.record.revoked_by_client.nanoseconds < 0)
+    lease->second.record.revoked_by_client = scheduler_.now();
   auto learning = [this, request, had_key, asked = scheduler_.now(), done = std::move(done)](const KvAnswer& answer) mutable {
     learn_lease(request, asked, had_key, answer);
     done(answer);
@@ -243,11 +246,7 @@ void Workload::learn_lease(const Request& request, env::Instant asked, bool had_
   Lease& lease = found->second;
   const env::Instant now = scheduler_.now();
   lease.record.watched_until = now;
-  if (request.kind == Kind::revoke) {
-    // From when it was asked on: nobody knows when it happens.
-    if (lease.record.revoked_by_client.nanoseconds < 0) lease.record.revoked_by_client = asked;
-    return;
-  }
+  if (request.kind == Kind::revoke) return;
   if (answer.outcome != Outcome::ok) return;
   if (request.kind == Kind::grant) {
     lease.record.renewals.push_back({asked, now, answer.ttl_seconds});
