@@ -25,21 +25,40 @@ ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
                              [this](std::string what) { violate(std::move(what)); },
                              [this](Machine& m, const std::string& message) { on_ended(m, message); },
                              [this](Machine& m) { on_task(m); },
-                             [this](MemberId id) { return find(id); }};
-  for (int i = 0; i < knobs_.members; ++i)
-    machines_.push_back(std::make_unique<Machine>(world, Address{static_cast<uint32_t>(i)}, config_of(knobs_, i),
+                             [this](MemberId id) { return find(id); },
+                             [this](const std::string& url) { return find_url(url); },
+                             [this] { return administrator_->initial_cluster(); }};
+  for (int i = 0; i < knobs_.machines; ++i)
+    machines_.push_back(std::make_unique<Machine>(world, Address{static_cast<uint32_t>(i)},
+                                                  i < knobs_.members ? Machine::Role::founder : Machine::Role::spare,
+                                                  config_of(knobs_, i),
                                                   knobs_.wiring, knobs_.snapshot_piece_bytes));
 }
 
 ClusterRun::~ClusterRun() = default;
 
 Machine* ClusterRun::find(MemberId id) {
-  const auto found = std::find_if(machines_.begin(), machines_.end(), [id](const auto& m) { return m->id() == id; });
-  return found == machines_.end() ? nullptr : found->get();
+  for (const auto& machine : machines_)
+    if (machine->in_cluster() && machine->id() == id) return machine.get();
+  return nullptr;
+}
+
+Machine* ClusterRun::find_url(const std::string& url) {
+  for (const auto& machine : machines_)
+    if (machine->peer_url() == url) return machine.get();
+  return nullptr;
+}
+
+std::vector<size_t> ClusterRun::part_of_cluster() const {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < machines_.size(); ++i)
+    if (machines_[i]->in_cluster()) found.push_back(i);
+  return found;
 }
 
 void ClusterRun::add_nemesis() {
   nemesis_ = std::make_unique<Nemesis>(scheduler_, network_, machines_, knobs_, log_);
+  administrator_ = std::make_unique<Administrator>(scheduler_, machines_, knobs_, log_);
 }
 
 void ClusterRun::violate(std::string what) {
@@ -61,17 +80,21 @@ void ClusterRun::run_phases() {
   };
   // Not all at once.
   for (auto& machine : machines_)
-    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] { machine->start(); });
+    scheduler_.after(env::Duration(scheduler_.random().between(0, 1'000'000'000)), [&machine] {
+      if (machine->in_cluster()) machine->start();
+    });
   run_for(seconds(2));
   start_clients();
   run_for(seconds(static_cast<int64_t>(scheduler_.random().below(6))));
   nemesis_->start();
+  administrator_->start();
   const env::Instant chaos_end = scheduler_.now() + knobs_.chaos;
   while (!scheduler_.stopped() && scheduler_.now() < std::min(chaos_end, end)) {
     run_for(std::min<env::Duration>(seconds(10), chaos_end - scheduler_.now()));
     look();
   }
   nemesis_->heal();
+  administrator_->finish();
   run_for(seconds(5));
   stop_clients();
   if (scheduler_.stopped() || scheduler_.now() >= end) return;
@@ -88,6 +111,8 @@ SimReport ClusterRun::run() {
   report_.virtual_time = env::Duration(scheduler_.now().nanoseconds);
   report_.events = scheduler_.events();
   report_.faults = nemesis_->faults();
+  report_.joined = administrator_->counts().joined;
+  report_.left = administrator_->counts().left;
   for (const auto& machine : machines_) {
     report_.snapshots_sent += machine->snapshots_sent();
     report_.snapshots_installed += machine->snapshots_installed();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/administrator.h"
 #include "sim/knobs.h"
 #include "sim/machine.h"
 #include "sim/nemesis.h"
@@ -41,6 +42,8 @@ class ClusterRun {
   // What the clients did, into the report and the digest.
   virtual void report_clients(SimReport& report) = 0;
 
+  // Machines that are.
+  std::vector<size_t> part_of_cluster() const;
   // The first violation counts; it ends the run.
   void violate(std::string what);
 
@@ -53,10 +56,12 @@ class ClusterRun {
   // Their callbacks point into the subclass until they die, which run() sees to.
   std::vector<std::unique_ptr<Machine>> machines_;
   std::unique_ptr<Nemesis> nemesis_;
+  std::unique_ptr<Administrator> administrator_;
   SimReport report_;
 
  private:
   Machine* find(MemberId id);
+  Machine* find_url(const std::string& url);
   void run_phases();
   void on_ended(Machine& machine, const std::string& message);
 };

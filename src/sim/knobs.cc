@@ -1,5 +1,6 @@
 #include "sim/knobs.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 
@@ -68,6 +69,10 @@ Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
   draw_settings(random, knobs);
   draw_clients(random, knobs.clients);
   knobs.snapshot_piece_bytes = pick<size_t>(random, {1'000, 10'000, 65'536, 1 << 20});
+  knobs.machines = std::min(7, knobs.members + pick(random, {0, 1, 2}));
+  knobs.members_max = knobs.machines;
+  if (random.chance(1, 2)) knobs.between_changes = milliseconds(pick(random, {1'000, 3'000, 10'000}));
+  knobs.config.strict_reconfig_check = !random.chance(1, 5);
   knobs.link.delay_max = milliseconds(pick(random, {1, 2, 10, 30}));
   return knobs;
 }

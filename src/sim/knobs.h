@@ -32,7 +32,10 @@ struct ClientKnobs {
 };
 
 struct Knobs {
-  int members = 3;
+  int members = 3;              // that found the cluster
+  int machines = 3;             // they, and those that may join
+  int members_max = 3;
+  env::Duration between_changes{0};  // of membership, on average; 0: none
   server::MemberConfig config;  // what all members share; name and data_dir are per member
   Wiring wiring = Wiring::five_executors;
   LinkQuality link;

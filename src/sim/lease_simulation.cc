@@ -51,13 +51,14 @@ void LeaseSimulation::converge() {
   const env::Instant deadline = scheduler_.now() + kQuietMax;
   while (!scheduler_.stopped() && scheduler_.now() < deadline) {
     scheduler_.run_until(scheduler_.now() + milliseconds(500));
-    const bool empty = std::all_of(machines_.begin(), machines_.end(), [](const auto& machine) {
-      if (!machine->serving()) return false;
-      const auto all = machine->member().info().store()->read().range(std::string_view("\0", 1),
+    const std::vector<size_t> members = part_of_cluster();
+    const bool empty = std::all_of(members.begin(), members.end(), [this](size_t i) {
+      if (!machines_[i]->serving()) return false;
+      const auto all = machines_[i]->member().info().store()->read().range(std::string_view("\0", 1),
                                                                      std::string_view("\0", 1), {});
       return all.ok() && all->pairs.empty();
     });
-    if (workload_->idle() && empty) return;
+    if (workload_->idle() && empty && administrator_->settled()) return;
   }
   if (!scheduler_.stopped())
     violate(fmt::format("{} s after everything healed, not all leases have ended", kQuietMax / seconds(1)));

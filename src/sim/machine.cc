@@ -1,18 +1,32 @@
 #include "sim/machine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
-#include "membership/initial_cluster.h"
+#include "membership/cluster.h"
+#include "sim/remote_calls.h"
 #include "sim/snapshot_stream.h"
 
 namespace holdfast::sim {
 
 namespace {
 constexpr std::string_view kPowerCut = "power cut";
+// A process that was told that its member was removed goes on for so long.
+constexpr env::Duration kStopAfterRemoval = std::chrono::milliseconds(500);
+
+// Nobody has a name that is not an address.
+class Addresses : public env::NameResolver {
+ public:
+  absl::StatusOr<std::vector<std::string>> addresses(const std::string& host) override {
+    return std::vector<std::string>{host};
+  }
+  absl::StatusOr<std::vector<Service>> services(const std::string&) override { return absl::NotFoundError("no DNS"); }
+};
+Addresses addresses;
 
 MemberId founder_id(const server::MemberConfig& config) {
   const auto founders = membership::founding_members(config.initial_cluster, config.initial_cluster_token);
@@ -29,12 +43,12 @@ class Machine::Link : public server::Peers {
   Link(Machine& machine, SimProcess& process) : machine_(machine), process_(process) {}
   void send(std::vector<raft::Message> messages) override {
     for (raft::Message& m : messages)
-      machine_.world_.network.send(machine_.address_, std::move(m), process_.effect_time());
+      if (known_.contains(m.to)) machine_.world_.network.send(machine_.address_, std::move(m), process_.effect_time());
   }
   void send_snapshot(server::OutgoingSnapshot snapshot) override {
     ++machine_.snapshots_sent_;
     const MemberId to = snapshot.message.to;
-    Machine* target = machine_.world_.find(to);
+    Machine* target = known_.contains(to) ? machine_.world_.find(to) : nullptr;
     if (target == nullptr) {
       machine_.member_->report_unreachable(to);
       return machine_.member_->report_snapshot(to, raft::SnapshotStatus::failed);
@@ -48,25 +62,39 @@ class Machine::Link : public server::Peers {
   void give_up() {
     for (const auto& stream : streams_) stream->give_up();
   }
-  // The network knows everybody.
-  void add(MemberId, const std::vector<std::string>&) override {}
+  // The network knows the way to everybody, but only those are sent to whom the member has named.
+  void add(MemberId id, const std::vector<std::string>&) override { known_.insert(id); }
+  void add_remote(MemberId id, const std::vector<std::string>&) override { known_.insert(id); }
   void remove(MemberId id) override {
+    known_.erase(id);
     for (const auto& stream : streams_)
       if (stream->to_member() == id) stream->cut();
   }
   void update(MemberId, const std::vector<std::string>&) override {}
   void remove_all() override {
+    known_.clear();
     for (const auto& stream : streams_) stream->cut();
   }
-  env::Instant active_since(MemberId) const override { return {1}; }
+  // As if there were a connection whenever there can be one.
+  env::Instant active_since(MemberId id) const override {
+    const Machine* other = known_.contains(id) ? machine_.world_.find(id) : nullptr;
+    if (other == nullptr || !other->serving()) return {};
+    SimNetwork& network = machine_.world_.network;
+    if (network.blocked(machine_.address_, other->address_) || network.blocked(other->address_, machine_.address_))
+      return {};
+    const env::Instant both_run = std::max(machine_.started_at_, other->started_at_);
+    return machine_.clock_.now() - (machine_.world_.scheduler.now() - both_run);
+  }
 
  private:
   Machine& machine_;
   SimProcess& process_;
+  std::set<MemberId> known_;
   std::vector<std::shared_ptr<SnapshotStream>> streams_;  // shared with what is on its way
 };
 
-Machine::Machine(World world, Address address, server::MemberConfig config, Wiring wiring, size_t snapshot_piece_bytes)
+Machine::Machine(World world, Address address, Role role, server::MemberConfig config, Wiring wiring,
+                 size_t snapshot_piece_bytes)
     : world_(std::move(world)),
       address_(address),
       config_(std::move(config)),
@@ -75,13 +103,36 @@ Machine::Machine(World world, Address address, server::MemberConfig config, Wiri
       clock_(world_.scheduler),
       disk_(world_.scheduler.random().next()),
       image_(std::make_shared<backend::MemoryImage>()),
-      id_(founder_id(config_)) {}
+      id_(role == Role::founder ? founder_id(config_) : MemberId{}),
+      in_cluster_(role == Role::founder) {}
 
 Machine::~Machine() { crash(Loss::process); }
 
+void Machine::join(MemberId id) {
+  CHECK(down() && !in_cluster_);
+  in_cluster_ = true;
+  id_ = id;
+  ++lives_;
+  invariants_ = {};
+  told_ = false;
+  config_.initial_cluster_state = server::ClusterState::existing;
+}
+
+void Machine::leave() {
+  CHECK(down() && in_cluster_);
+  in_cluster_ = false;
+  id_ = {};
+  disk_.wipe();
+  disk_.set_faults({});
+  installed_before_ += image_->successions;
+  image_ = std::make_shared<backend::MemoryImage>();
+}
+
 void Machine::start() {
-  CHECK(process_ == nullptr);
+  CHECK(process_ == nullptr && in_cluster_);
   ++starts_;
+  started_at_ = world_.scheduler.now();
+  died_joining_ = false;
   stopping_ = false;
   process_ = std::make_unique<SimProcess>(world_.scheduler, clock_,
                                           SimProcess::Options{world_.scheduler.random().next()});
@@ -91,6 +142,7 @@ void Machine::start() {
     // Not from here: the executor that ran the fatal task is still on the stack.
     world_.scheduler.after(env::Duration(0), [this, start = starts_, message = std::move(message)] {
       if (start != starts_ || process_ == nullptr) return;
+      died_joining_ = member_ == nullptr && finder_ != nullptr;
       end(message == kPowerCut ? Loss::power : Loss::process);
       world_.ended(*this, message);
     });
@@ -106,6 +158,7 @@ void Machine::start() {
   background_ = &executor("background", all);
   rpc_ = &process_->add_executor("rpc");
   link_ = std::make_unique<Link>(*this, *process_);
+  calls_ = std::make_unique<RemoteCalls>(world_.scheduler, world_.network, *this, world_.find_url);
   executors_ = std::make_unique<server::Member::Executors>(
       server::Member::Executors{*raft_, log, *apply_, backend, *background_});
   apply_->post([this] { open(); });
@@ -119,18 +172,62 @@ absl::StatusOr<std::unique_ptr<backend::Engine>> Machine::open_engine(const std:
 }
 
 void Machine::open() {
+  if (config_.initial_cluster_state == server::ClusterState::existing && !server::Member::has_log(disk_, config_))
+    return find_cluster();
+  open_member({});
+}
+
+void Machine::find_cluster() {
+  config_.initial_cluster = world_.initial_cluster();
+  finder_ = std::make_unique<server::ClusterFinder>(
+      server::ClusterFinder::Parts{*background_, calls_.get(), addresses, nullptr, world_.log}, config_);
+  finder_->find([this](absl::StatusOr<server::ClusterOrigin> origin) {
+    if (!origin.ok()) process_->die(fmt::format("does not start: {}", message(origin.status())));
+    // A member that lags behind may still list who was at this address before, whose disk is gone: nobody's id is used
+    // twice.
+    if (origin->self != id_) process_->die(fmt::format("does not start: {:x} is listed", origin->self.value));
+    apply_->post([this, origin = *std::move(origin)]() mutable { open_member(std::move(origin)); });
+  });
+}
+
+void Machine::open_member(std::optional<server::ClusterOrigin> origin) {
   const server::Member::World world{clock_,        process_->random(), disk_,     *process_,
                                     process_->faults(), metrics_,      world_.log};
   auto opened = server::Member::open(config_, world, *executors_,
                                      [this](const std::string& path) { return open_engine(path); },
-                                     {*link_, nullptr});
+                                     {*link_, calls_.get(), calls_.get()}, std::move(origin));
   if (!opened.ok()) process_->die(fmt::format("does not start: {}", message(opened.status())));
   member_ = *std::move(opened);
+  const MemberId self = member_->info().member_id();
+  if (self != id_) world_.violation(fmt::format("{} is {:x} instead of {:x}", name(), self.value, id_.value));
   world_.network.attach(
       id_, address_,
-      {[this](raft::Message m) { member_->receive(std::move(m)); },
+      {[this](raft::Message m) { receive(std::move(m)); },
        [this](MemberId to) { member_->report_unreachable(to); }});
-  member_->start({.ready = [] {}, .removed = [] {}});
+  member_->start({.ready = [] {}, .removed = [this] { told_of_removal(); }});
+}
+
+void Machine::receive(raft::Message message) {
+  if (!member_->info().cluster()->is_removed(message.from)) {
+    // Whoever sends tells where it is (RAFT-23).
+    link_->add_remote(message.from, {});
+    return member_->receive(std::move(message));
+  }
+  // Refused at the door, and told why (RAFT-07).
+  Machine* sender = world_.find(message.from);
+  if (sender == nullptr) return;
+  world_.network.carry(address_, sender->address_, 64, world_.scheduler.now(),
+                       [sender, start = sender->starts_] {
+                         if (sender->starts_ == start) sender->told_of_removal();
+                       },
+                       [] {});
+}
+
+void Machine::told_of_removal() {
+  if (std::exchange(told_, true)) return;
+  world_.scheduler.after(kStopAfterRemoval, [this, start = starts_] {
+    if (start == starts_) stop();
+  });
 }
 
 void Machine::inspect(const SimExecutor& executor) {
@@ -178,6 +275,8 @@ void Machine::end(Loss loss) {
   deepest_queue_ = deepest_queue();
   disk_.set_hook(nullptr);
   member_.reset();
+  finder_.reset();
+  calls_.reset();
   link_.reset();
   executors_.reset();
   process_.reset();

@@ -1,16 +1,22 @@
 // One simulated machine: a disk and a clock that last, and on them the process of a member, or none. The process is a whole
 // server::Member over the simulated world; its backend is the memory engine, whose image lasts as the disk does.
 //
+// A machine is part of the cluster or waits outside of it. Founders are part of it from the start; others join() under the
+// id that the cluster gave them, and leave() when it has removed them: then the disk is wiped, and they may join again, as
+// somebody else.
+//
 // Called by the scheduler's events, never from inside a task of the process.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/memory_engine.h"
 #include "base/log.h"
 #include "env/metrics.h"
+#include "membership/initial_cluster.h"
 #include "raft/invariants.h"
 #include "server/member.h"
 #include "sim/network.h"
@@ -18,6 +24,8 @@
 #include "sim/sim_disk.h"
 
 namespace holdfast::sim {
+
+class RemoteCalls;
 
 // Which owners share a thread (docs/decisions/0005): both must be right.
 enum class Wiring : uint8_t { five_executors, raft_and_log_share, all_share };
@@ -36,17 +44,32 @@ class Machine {
     std::function<void(Machine&)> applied;
     // Where that member runs or ran; null: nowhere.
     std::function<Machine*(MemberId)> find;
+    // Where that peer URL leads; null: nowhere.
+    std::function<Machine*(const std::string&)> find_url;
+    // --initial-cluster of one that joins, as its administrator knows it when the process starts.
+    std::function<membership::InitialCluster()> initial_cluster;
   };
   enum class Loss : uint8_t { power, process };
 
-  Machine(World world, Address address, server::MemberConfig config, Wiring wiring, size_t snapshot_piece_bytes);
+  enum class Role : uint8_t { founder, spare };
+
+  Machine(World world, Address address, Role role, server::MemberConfig config, Wiring wiring,
+          size_t snapshot_piece_bytes);
   ~Machine();
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
   const std::string& name() const { return config_.name; }
   Address address() const { return address_; }
-  // Starts the process. It must be down.
+  bool in_cluster() const { return in_cluster_; }
+  // Both while it is down.
+  void join(MemberId id);
+  void leave();
+  // Counts the times it joined, the founding included.
+  uint64_t lives() const { return lives_; }
+  const std::string& peer_url() const { return config_.advertise_peer_urls.front(); }
+
+  // Starts the process. It must be down, and part of the cluster.
   void start();
   // Ends it. Power: what was not synced is lost in part. Process: the page cache stays.
   void crash(Loss loss);
@@ -72,21 +95,29 @@ class Machine {
   void fail_commits(std::function<absl::Status()> before_commit) { image_->before_commit = std::move(before_commit); }
   MemberId id() const { return id_; }
   uint64_t starts() const { return starts_; }
+  // When it was started last, in true time.
+  env::Instant started_at() const { return started_at_; }
+  // It had no log yet, and found no cluster that would take it: a supervisor starts it again.
+  bool died_joining() const { return died_joining_; }
   // Since the beginning.
   uint64_t snapshots_sent() const { return snapshots_sent_; }
-  uint64_t snapshots_installed() const { return image_->successions; }
+  uint64_t snapshots_installed() const { return installed_before_ + image_->successions; }
   size_t deepest_queue() const;
 
  private:
   class Link;
   void open();
+  void find_cluster();
+  void open_member(std::optional<server::ClusterOrigin> origin);
+  void receive(raft::Message message);
+  void told_of_removal();
   void inspect(const SimExecutor& executor);
   void end(Loss loss);
   absl::StatusOr<std::unique_ptr<backend::Engine>> open_engine(const std::string& path);
 
   const World world_;
   const Address address_;
-  const server::MemberConfig config_;
+  server::MemberConfig config_;
   const Wiring wiring_;
   const size_t snapshot_piece_bytes_;
   SimClock clock_;
@@ -94,17 +125,25 @@ class Machine {
   std::shared_ptr<backend::MemoryImage> image_;  // shared with the engine, which dies with the process
   env::NullMetrics metrics_;
   raft::Invariants invariants_;
-  const MemberId id_;
+  MemberId id_;  // 0: outside of the cluster
+  bool in_cluster_;
+  uint64_t lives_ = 0;
+  env::Instant started_at_{0};
+  bool died_joining_ = false;
+  bool told_ = false;  // that it was removed
+  uint64_t installed_before_ = 0;  // snapshots, in earlier lives
   uint64_t starts_ = 0;
   uint64_t snapshots_sent_ = 0;
   size_t deepest_queue_ = 0;
   std::unique_ptr<SimProcess> process_;
   std::unique_ptr<Link> link_;
+  std::unique_ptr<RemoteCalls> calls_;
   SimExecutor* rpc_ = nullptr;
   SimExecutor* raft_ = nullptr;
   SimExecutor* apply_ = nullptr;
   SimExecutor* background_ = nullptr;
   std::unique_ptr<server::Member::Executors> executors_;
+  std::unique_ptr<server::ClusterFinder> finder_;
   std::unique_ptr<server::Member> member_;
   bool stopping_ = false;
   uint64_t disk_operations_left_ = 0;  // until the power fails

@@ -86,7 +86,12 @@ void Nemesis::note(std::string_view what, std::string_view whom) {
   scheduler_.note(faults_ << 8 ^ whom.size() ^ what.size() << 16);
 }
 
-Machine& Nemesis::any_machine() { return *machines_[random_.below(machines_.size())]; }
+Machine& Nemesis::any_machine() {
+  std::vector<Machine*> members;
+  for (auto& machine : machines_)
+    if (machine->in_cluster()) members.push_back(machine.get());
+  return *members[random_.below(members.size())];
+}
 
 Nemesis::Patient& Nemesis::patient(const Machine& machine) {
   for (size_t i = 0; i < machines_.size(); ++i)
@@ -95,7 +100,7 @@ Nemesis::Patient& Nemesis::patient(const Machine& machine) {
 }
 
 bool Nemesis::excuses(Machine& machine) {
-  if (!patient(machine).excused) return false;
+  if (!patient(machine).excused && !machine.died_joining()) return false;
   restart_later(machine);
   return true;
 }
@@ -111,7 +116,7 @@ void Nemesis::start_machine(Machine& machine) {
 void Nemesis::restart_later(Machine& machine) {
   const env::Duration soon = milliseconds(10);
   scheduler_.after(over_ ? soon : soon + a_while(seconds(20)), [this, &machine] {
-    if (machine.down()) start_machine(machine);
+    if (machine.down() && machine.in_cluster()) start_machine(machine);
   });
 }
 
@@ -222,7 +227,7 @@ void Nemesis::leave_behind() {
       note("kill", other.name());
       other.crash(Machine::Loss::process);
       later(milliseconds(10), [this, &other] {
-        if (other.down()) start_machine(other);
+        if (other.down() && other.in_cluster()) start_machine(other);
       });
     });
   }
@@ -332,6 +337,7 @@ void Nemesis::heal() {
     machine.clock().set_rate(kMillion);
     patients_[i].disk = Disk::good;
     if (machine.stopping()) machine.crash(Machine::Loss::process);
+    if (!machine.in_cluster()) continue;
     if (machine.down()) {
       start_machine(machine);
     } else if (machine.process()->paused()) {

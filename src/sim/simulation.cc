@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -49,6 +50,7 @@ class Simulation final : public ClusterRun {
   StateDigests digests_;
   // Per machine: the index looked at last, and below which a restarted member does not show what it held then.
   struct Progress {
+    uint64_t life = 0;
     uint64_t start = 0;
     Index seen;
     Index highest;
@@ -69,7 +71,7 @@ Knobs knobs_of(Random& random, const SimOptions& options) {
 }
 
 Simulation::Simulation(const SimOptions& options) : ClusterRun(options, knobs_of) {
-  progress_.resize(static_cast<size_t>(knobs_.members));
+  progress_.resize(machines_.size());
   workload_ = std::make_unique<Workload>(scheduler_, machines_, knobs_.clients);
   // Of a seed of their own: what they do does not change what others draw.
   watchers_ = std::make_unique<WatchClients>(scheduler_, machines_, kWatchClients, options.seed ^ 0x77617463);
@@ -97,6 +99,7 @@ void Simulation::on_task(Machine& machine) {
       std::find_if(machines_.begin(), machines_.end(), [&](const auto& m) { return m.get() == &machine; }) -
       machines_.begin());
   Progress& progress = progress_[i];
+  if (progress.life != machine.lives()) progress = {.life = machine.lives()};
   if (machine.stopping()) {
     // It goes on applying while it hands leadership over; its store may close at any moment.
     progress.highest = std::max(progress.highest, machine.member().info().applied());
@@ -105,7 +108,7 @@ void Simulation::on_task(Machine& machine) {
   watchers_->learn(machine);
   if (progress.start != machine.starts()) {
     // What the backend holds already changes nothing when it is applied again.
-    progress = {machine.starts(), {}, progress.highest, progress.highest};
+    progress = {machine.lives(), machine.starts(), {}, progress.highest, progress.highest};
   }
   const Index applied = machine.member().info().applied();
   if (applied == progress.seen) return;
@@ -155,13 +158,14 @@ void Simulation::compare_digests() {
 }
 
 bool Simulation::agree() const {
-  const Machine& first = *machines_.front();
-  return std::all_of(machines_.begin(), machines_.end(), [&](const auto& machine) {
-    if (!machine->serving()) return false;
-    const server::MemberInfo& info = machine->member().info();
-    return info.leader() && info.applied() == info.committed() &&
-           info.applied() == machines_.front()->member().info().applied();
-  }) && first.serving();
+  std::set<Index> applied;
+  for (const size_t i : part_of_cluster()) {
+    if (!machines_[i]->serving()) return false;
+    const server::MemberInfo& info = machines_[i]->member().info();
+    if (!info.leader() || info.applied() != info.committed()) return false;
+    applied.insert(info.applied());
+  }
+  return applied.size() == 1;
 }
 
 void Simulation::probe(size_t machine) {
@@ -174,16 +178,20 @@ void Simulation::probe(size_t machine) {
 
 void Simulation::converge() {
   const env::Instant deadline = scheduler_.now() + kConvergeMax;
+  std::vector<size_t> members;
   while (!scheduler_.stopped() && scheduler_.now() < deadline) {
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
-    if (probed_ < machines_.size()) {
-      if (!probing_) probe(probed_);
+    if (!administrator_->settled()) continue;
+    if (members.empty()) members = part_of_cluster();
+    if (probed_ < members.size()) {
+      if (!probing_) probe(members[probed_]);
     } else if (workload_->idle() && agree() && watchers_->complete()) {
       return;
     }
   }
   std::string state;
-  for (auto& machine : machines_) {
+  for (const size_t i : part_of_cluster()) {
+    auto& machine = machines_[i];
     if (!machine->serving()) {
       state += fmt::format("\n  {} does not run", machine->name());
       continue;
@@ -193,13 +201,15 @@ void Simulation::converge() {
                          machine->id().value, info.leader().value, info.term().value, info.committed().value,
                          info.applied().value);
   }
-  violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}\n  {}",
-                      kConvergeMax / seconds(1), probed_, machines_.size(), state, watchers_->describe()));
+  violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}{}\n  {}",
+                      kConvergeMax / seconds(1), probed_, part_of_cluster().size(),
+                      administrator_->settled() ? "" : ", membership is not settled", state, watchers_->describe()));
 }
 
 void Simulation::judge() {
   compare_digests();
-  for (auto& machine : machines_) {
+  for (const size_t i : part_of_cluster()) {
+    auto& machine = machines_[i];
     mvcc::ReadTxn txn = machine->member().info().store()->read();
     const auto all = txn.range(std::string_view("\0", 1), std::string_view("\0", 1), {});
     if (!all.ok()) return violate("the store cannot be read at the end");
@@ -232,10 +242,10 @@ void Simulation::report_clients(SimReport& report) {
 SimReport simulate(const SimOptions& options) { return Simulation(options).run(); }
 
 std::string describe(const SimReport& r) {
-  return fmt::format("seed {} members {} virtual {:.1f} s events {} operations {} acknowledged {} unknown {} faults {} snapshots {}/{} digest {:016x}{}",
+  return fmt::format("seed {} members {} virtual {:.1f} s events {} operations {} acknowledged {} unknown {} faults {} snapshots {}/{} members +{}/-{} digest {:016x}{}",
                      r.seed, r.members, static_cast<double>(r.virtual_time.count()) / 1e9, r.events, r.operations,
                      r.acknowledged, r.unknown, r.faults, r.snapshots_sent,
-                     r.snapshots_installed, r.digest, r.undecided ? " UNDECIDED" : "");
+                     r.snapshots_installed, r.joined, r.left, r.digest, r.undecided ? " UNDECIDED" : "");
 }
 
 }  // namespace holdfast::sim

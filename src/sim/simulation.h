@@ -29,6 +29,8 @@ struct SimReport {
   uint64_t faults = 0;
   uint64_t snapshots_sent = 0;       // from member to member
   uint64_t snapshots_installed = 0;
+  uint64_t joined = 0;  // members that came, and that were removed and wiped
+  uint64_t left = 0;
   uint64_t digest = 0;
   bool undecided = false;  // the search for an order was given up
   std::string violation;   // empty: none

@@ -7,7 +7,7 @@ import unittest
 
 SIM = os.environ["HOLDFAST_SIM"]
 LINE = re.compile(r"^seed (\d+) members (\d) virtual ([\d.]+) s events (\d+) operations (\d+) acknowledged (\d+) "
-                  r"unknown (\d+) faults (\d+) snapshots (\d+)/(\d+) digest ([0-9a-f]{16})$")
+                  r"unknown (\d+) faults (\d+) snapshots (\d+)/(\d+) members \+(\d+)/-(\d+) digest ([0-9a-f]{16})$")
 
 
 def run(*flags):
@@ -24,7 +24,7 @@ class HoldfastSim(unittest.TestCase):
         self.assertEqual(sorted(lines), sorted(second.stdout.splitlines()))
         for line in lines:
             self.assertRegex(line, LINE)
-        self.assertEqual(len({LINE.match(line)[11] for line in lines}), 4, "other seeds, other runs")
+        self.assertEqual(len({LINE.match(line)[13] for line in lines}), 4, "other seeds, other runs")
 
     def test_trace_changes_nothing(self):
         quiet, traced = run("--seed=11"), run("--seed=11", "--trace")
