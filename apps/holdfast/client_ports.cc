@@ -73,6 +73,12 @@ absl::Status add(const config::Config& config, const config::TlsFiles& tls, cons
 
 }  // namespace
 
+absl::Status remove_socket_file(env::FileSystem& files, const net::ListenerOptions& options) {
+  if (options.unix_path.empty()) return absl::OkStatus();
+  absl::Status status = files.remove(options.unix_path);
+  return status.code() == absl::StatusCode::kNotFound ? absl::OkStatus() : status;
+}
+
 absl::StatusOr<Port> port_of(const config::Config& config, const config::Url& url) {
   Port port;
   port.address = address_of(url);

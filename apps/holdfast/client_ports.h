@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "apps/holdfast/config.h"
 #include "base/log.h"
+#include "env/file_system.h"
 #include "net/listener.h"
 
 namespace holdfast::app {
@@ -20,6 +21,9 @@ struct Port {
   bool secure = false;    // an https URL names it
   bool insecure = false;  // an http URL names it
 };
+
+// Of a unix socket: a stale one before it is bound, ours when it is closed (TLS-09). Nothing for other ports.
+absl::Status remove_socket_file(env::FileSystem& files, const net::ListenerOptions& options);
 
 // An address to listen on, without TLS. InvalidArgument for one that cannot be listened on.
 absl::StatusOr<Port> port_of(const config::Config& config, const config::Url& url);

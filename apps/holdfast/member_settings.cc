@@ -109,7 +109,8 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
   if (url.is_tls()) {
     auto tls = tls_settings(config, files);
     if (!tls.ok()) return tls.status();
-    if (!files.skip_client_san_verification)  // TLS-05
+    // TLS-05. Who comes by a socket file has no address.
+    if (!files.skip_client_san_verification && !url.is_unix())
       tls->client_address = net::TlsOptions::ClientAddress::named;
     options.tls = *std::move(tls);
   }

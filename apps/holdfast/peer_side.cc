@@ -3,6 +3,7 @@
 #include <atomic>
 #include <future>
 
+#include "apps/holdfast/client_ports.h"
 #include "apps/holdfast/member_settings.h"
 #include "membership/cluster.h"
 #include "peer/lease_endpoints.h"
@@ -55,6 +56,8 @@ absl::Status PeerSide::bind() {
   for (const config::Url& url : config_.listen_peer_urls) {
     auto options = peer_listener_settings(config_, url, tls_);
     if (!options.ok()) return options.status();
+    if (absl::Status s = remove_socket_file(world_.files, *options); !s.ok()) return s;
+    ports_.push_back(*options);
     listeners_.push_back(
         std::make_unique<net::Listener>(io_, *std::move(options), world_.log, nullptr, &endpoints_));
     if (absl::Status s = listeners_.back()->bind(); !s.ok()) return s;
@@ -74,7 +77,8 @@ absl::Status PeerSide::serve(server::Member& member, Task removed) {
   endpoints_.use({info, member.operations(), member.door()});
   for (size_t i = 0; i < listeners_.size(); ++i) {
     if (absl::Status s = listeners_[i]->start(); !s.ok()) return s;
-    world_.log.info("serving peer traffic", {{"address", config_.listen_peer_urls[i].host}});
+    world_.log.info("serving peer traffic", {{"address", config_.listen_peer_urls[i].is_unix() ? ports_[i].unix_path
+                                                                               : config_.listen_peer_urls[i].host}});
   }
   return absl::OkStatus();
 }
@@ -87,6 +91,7 @@ void PeerSide::stop() {
   });
   stopped.get_future().wait();
   listeners_.clear();
+  for (const net::ListenerOptions& port : ports_) remove_socket_file(world_.files, port).IgnoreError();
   io_.stop();
   transfers_.stop();
 }

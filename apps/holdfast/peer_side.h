@@ -61,6 +61,7 @@ class PeerSide {
   peer::Transport transport_;
   peer::PeerEndpoints endpoints_;
   peer::LeaseForwarder lease_forwarder_;
+  std::vector<net::ListenerOptions> ports_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
 };
 

@@ -290,19 +290,10 @@ absl::Status RunningServer::open_client_ports() {
                                                           port.grpc ? w.grpc.get() : nullptr,
                                                           port.http ? w.http.get() : nullptr));
   // Taken now, so that a port in use is known before anything is served; served when ready.
-  if (absl::Status s = remove_socket_files(); !s.ok()) return s;
+  for (const Port& port : w.client_ports)
+    if (absl::Status s = remove_socket_file(w.files, port.options); !s.ok()) return s;
   for (auto& listener : w.listeners)
     if (absl::Status s = listener->bind(); !s.ok()) return s;
-  return absl::OkStatus();
-}
-
-// Of unix sockets: stale ones before they are bound, ours when they are closed (TLS-09).
-absl::Status RunningServer::remove_socket_files() {
-  for (const Port& port : wiring_->client_ports) {
-    if (port.options.unix_path.empty()) continue;
-    absl::Status s = wiring_->files.remove(port.options.unix_path);
-    if (!s.ok() && s.code() != absl::StatusCode::kNotFound) return s;
-  }
   return absl::OkStatus();
 }
 
@@ -367,7 +358,7 @@ void RunningServer::stop() {
       closed.wait();
     }
   }
-  remove_socket_files().IgnoreError();
+  for (const Port& port : w.client_ports) remove_socket_file(w.files, port.options).IgnoreError();
   Latch stopped;
   w.member->stop(stopped.opener());
   stopped.wait();

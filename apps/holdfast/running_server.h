@@ -42,7 +42,6 @@ class RunningServer {
   absl::Status find_certificates();
   absl::Status open_metrics_ports();
   absl::Status open_client_ports();
-  absl::Status remove_socket_files();
   void on_ready();
   void export_facts();
 

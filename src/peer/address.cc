@@ -1,8 +1,23 @@
 #include "peer/address.h"
 
 #include <charconv>
+#include <utility>
 
 namespace holdfast::peer {
+
+namespace {
+
+// TLS checks the name of the file, or of the host that it is called after.
+std::optional<Address> socket_address(Address address, std::string_view path) {
+  if (path.empty()) return std::nullopt;
+  address.unix_path = path;
+  const std::string_view file = path.substr(path.rfind('/') + 1);
+  address.name = file.substr(0, file.rfind(':'));
+  address.host = path.find('/') == std::string_view::npos ? std::string(path) : "localhost";
+  return address;
+}
+
+}  // namespace
 
 std::optional<Address> parse_address(std::string_view url) {
   Address address;
@@ -12,6 +27,11 @@ std::optional<Address> parse_address(std::string_view url) {
   } else if (url.starts_with("https://")) {
     url.remove_prefix(8);
     address.tls = true;
+  } else if (url.starts_with("unix://")) {
+    return socket_address(std::move(address), url.substr(7));
+  } else if (url.starts_with("unixs://")) {
+    address.tls = true;
+    return socket_address(std::move(address), url.substr(8));
   } else {
     return std::nullopt;
   }

@@ -14,12 +14,14 @@ struct Address {
   std::string host;  // "10.0.0.1:2380": for the Host field
   std::string name;  // without port and brackets
   uint16_t port = 0;
+  std::string unix_path;  // of a socket file, instead of name and port
   bool tls = false;
 
   bool operator==(const Address&) const = default;
 };
 
-// "http://host:port" or "https://host:port", as membership checks them. Nothing for what this build cannot dial.
+// "http://host:port" or "https://host:port", as membership checks them; or unix and unixs, whose host, port and path are
+// together the path of a socket file (TLS-09). Nothing for what can't be dialled.
 std::optional<Address> parse_address(std::string_view url);
 
 // Sticks to a URL until it is called unreachable. One thread.

@@ -7,6 +7,7 @@ std::unique_ptr<net::HttpClient> make_client(net::IoThread& thread, const Transp
   net::HttpClientOptions options;
   options.address = address.name;
   options.port = address.port;
+  options.unix_path = address.unix_path;
   options.host = address.host;
   options.connect_timeout = settings.dial_timeout;
   options.write_timeout = settings.write_timeout;

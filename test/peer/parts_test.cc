@@ -20,7 +20,19 @@ TEST(Address, OfUrls) {
   EXPECT_EQ(six->name, "::1");
   EXPECT_EQ(six->host, "[::1]:2380");
   EXPECT_TRUE(six->tls);
-  for (const char* bad : {"", "http://", "http://host", "unix://a:1", "http://:1", "http://h:70000", "http://h:1x"})
+  // TLS-09
+  const auto local = parse_address("unix://localhost:m1");
+  ASSERT_TRUE(local);
+  EXPECT_EQ(local->unix_path, "localhost:m1");
+  EXPECT_EQ(local->host, "localhost:m1");
+  EXPECT_FALSE(local->tls);
+  const auto path = parse_address("unixs:///run/etcd/m1.sock");
+  ASSERT_TRUE(path);
+  EXPECT_EQ(path->unix_path, "/run/etcd/m1.sock");
+  EXPECT_EQ(path->host, "localhost");
+  EXPECT_EQ(path->name, "m1.sock");
+  EXPECT_TRUE(path->tls);
+  for (const char* bad : {"", "http://", "http://host", "unix://", "ftp://a:1", "http://:1", "http://h:70000", "http://h:1x"})
     EXPECT_FALSE(parse_address(bad)) << bad;
 }
 
