@@ -206,6 +206,18 @@ void Cluster::store(const Member& member, RecordChanges& records) {
   records.push_back({RecordBucket::members, member_key(member.id), to_json(member)});
 }
 
+void Cluster::apply(const raft::ConfChange& change, RecordChanges& records) {
+  if (change.type == raft::ConfChangeType::remove_node) return remove(change.node_id, records);
+  const auto context = parse_conf_change_context(change.context.view());
+  if (!context) return;
+  if (change.type == raft::ConfChangeType::update_node)
+    update_peer_urls(change.node_id, context->member.peer_urls, records);
+  else if (context->is_promote)
+    promote(change.node_id, records);
+  else
+    add(context->member, records);
+}
+
 void Cluster::add(const Member& member, RecordChanges& records) {
   members_[member.id] = member;
   store(member, records);

@@ -87,6 +87,9 @@ class Cluster {
   // can't be read is InvalidArgument: etcd panics, on all members alike.
   absl::Status validate(const raft::ConfChange& change, int max_learners) const;
 
+  // One that validate() took.
+  void apply(const raft::ConfChange& change, RecordChanges& records);
+
   void add(const Member& member, RecordChanges& records);
   void remove(MemberId id, RecordChanges& records);
   // False if there is no such member; nothing is changed then.

@@ -160,6 +160,69 @@ bool holds_v2_user_data(std::string_view json) {
   return found;
 }
 
+namespace {
+
+bool read_value(json::Reader& reader, std::string& value) {
+  return reader.object([&](std::string_view name, json::Reader& r) {
+    return name == "Value" ? r.string(value) : r.skip();
+  });
+}
+
+// The two values under a member's directory.
+bool read_v2_member(json::Reader& reader, Member& member) {
+  std::string where, who;
+  const bool whole = read_node(reader, [&](std::string_view name, json::Reader& r) {
+    if (name == "raftAttributes") return read_value(r, where);
+    return name == kAttributes ? read_value(r, who) : r.skip();
+  });
+  const auto raft = parse_member(where);
+  if (!whole || !raft) return false;
+  member.peer_urls = raft->peer_urls;
+  member.is_learner = raft->is_learner;
+  if (who.empty()) return true;
+  const auto attributes = parse_attributes(who);
+  if (!attributes) return false;
+  member.name = attributes->name;
+  member.client_urls = attributes->client_urls;
+  return true;
+}
+
+}  // namespace
+
+std::optional<Cluster> from_v2_store_json(std::string_view json, ClusterId id) {
+  StoredRecords records;
+  const auto read_members = [&](std::string_view key, json::Reader& r) {
+    Member member;
+    const auto member_id = parse_member_key(key);
+    if (!member_id || !read_v2_member(r, member)) return false;
+    member.id = *member_id;
+    records.members.emplace_back(key, to_json(member));
+    return true;
+  };
+  const auto read_removed = [&](std::string_view key, json::Reader& r) {
+    records.members_removed.emplace_back(key);
+    return r.skip();
+  };
+  const auto read_facts = [&](std::string_view name, json::Reader& r) {
+    if (name == "members") return read_node(r, read_members);
+    if (name == "removed_members") return read_node(r, read_removed);
+    if (name != "version") return r.skip();
+    records.cluster_version.emplace();
+    return read_value(r, *records.cluster_version);
+  };
+  json::Reader reader(json);
+  const bool whole = reader.object([&](std::string_view top, json::Reader& r) {
+    if (top != "Root") return r.skip();
+    return read_node(r, [&](std::string_view name, json::Reader& node) {
+      return name == "0" ? read_node(node, read_facts) : node.skip();
+    });
+  });
+  if (!whole) return std::nullopt;
+  auto cluster = Cluster::from_records(id, records);
+  if (!cluster.ok()) return std::nullopt;
+  return *std::move(cluster);
+}
+
 std::string to_v2_store_json(const Cluster& cluster) {
   Tree tree;
   tree.make_directory("/0");

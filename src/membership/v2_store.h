@@ -15,6 +15,9 @@ namespace holdfast::membership {
 // The data of a raft snapshot: the JSON of a v2 store that holds nothing but the membership and the cluster's version.
 std::string to_v2_store_json(const Cluster& cluster);
 
+// The membership in such JSON, of ours or etcd's. Nothing if it can't be understood.
+std::optional<Cluster> from_v2_store_json(std::string_view json, ClusterId id);
+
 // True if such JSON holds anything but the membership, the cluster's version and the empty directories of v2
 // authentication (etcd IsMetaStoreOnly). What can't be understood holds nothing.
 bool holds_v2_user_data(std::string_view json);

@@ -7,6 +7,7 @@
 #include "membership/cluster.h"
 #include "membership/v2_store.h"
 #include "membership/version.h"
+#include "server/etcd_members.h"
 #include "server/member_info.h"
 #include "server/snapshot_import.h"
 #include "wal/segments.h"
@@ -79,22 +80,25 @@ absl::Status check_features(BboltFile& database, const MemberConfig& config) {
   return absl::OkStatus();
 }
 
-// Until 3.5 etcd had a second store, which its snapshot files carry; 3.6 refuses to start with keys in it, and so do we.
-absl::Status check_v2_store(const wal::World& world, const MemberConfig& config,
-                            const wal::SnapshotRecord& snapshot) {
-  if (snapshot.index == Index(0)) return absl::OkStatus();
+// Of the log's newest snapshot; nothing if it can't be read.
+std::optional<raft::Snapshot> read_snap_file(const wal::World& world, const MemberConfig& config,
+                                             const wal::SnapshotRecord& snapshot) {
+  if (snapshot.index == Index(0)) return std::nullopt;
   constexpr uint64_t kFileBytesMax = uint64_t{1} << 30;
   const std::string path =
       config.snap_dir() + "/" + wal::snapshot_file_name(snapshot.term, snapshot.index);
   auto bytes = env::read_file(world.files, path, kFileBytesMax);
   auto decoded = bytes.ok() ? wal::decode_snapshot_file(*bytes)
                             : absl::StatusOr<raft::Snapshot>(bytes.status());
-  if (!decoded.ok()) {
-    // Only the log counts (WAL-14).
-    world.logger.warn("failed to read a snap file", {{"path", path}, {"error", message(decoded.status())}});
-    return absl::OkStatus();
-  }
-  if (!membership::holds_v2_user_data(decoded->data.view())) return absl::OkStatus();
+  if (decoded.ok()) return *std::move(decoded);
+  // Only the log counts (WAL-14).
+  world.logger.warn("failed to read a snap file", {{"path", path}, {"error", message(decoded.status())}});
+  return std::nullopt;
+}
+
+// Until 3.5 etcd had a second store, which its snapshot files carry; 3.6 refuses to start with keys in it, and so do we.
+absl::Status check_v2_store(const MemberConfig& config, std::string_view v2_store) {
+  if (!membership::holds_v2_user_data(v2_store)) return absl::OkStatus();
   return refused(config, "it holds keys of etcd's v2 API, which would be lost; delete them, or let etcd "
                          "3.5 convert them first");
 }
@@ -136,7 +140,9 @@ absl::StatusOr<EtcdData> examine_etcd_data(const wal::World& world, const Member
   }
   if (absl::Status s = check_versions(**database, config); !s.ok()) return s;
   if (absl::Status s = check_features(**database, config); !s.ok()) return s;
-  if (absl::Status s = check_v2_store(world, config, last); !s.ok()) return s;
+  data.snapshot = read_snap_file(world, config, last);
+  if (data.snapshot)
+    if (absl::Status s = check_v2_store(config, data.snapshot->data.view()); !s.ok()) return s;
   // All of it, before anything is written.
   if (absl::Status s = (*database)->check(); !s.ok()) return s;
   return data;
@@ -150,6 +156,17 @@ Term term_at(const EtcdData& data, const Log& log) {
   for (const raft::Entry& entry : log.contents.entries)
     if (entry.index == data.consistent) return entry.term;
   return Term(0);
+}
+
+absl::Status check_members(const EtcdData& data, const wal::World& world, const MemberConfig& config,
+                           const Log& log, backend::Engine& engine) {
+  if (!data.snapshot) return absl::OkStatus();
+  auto corrected = correct_members(engine, *data.snapshot, log, data.consistent);
+  if (!corrected.ok()) return refused(config, message(corrected.status()));
+  if (*corrected)
+    world.logger.warn("the database names members of another cluster; those of etcd's v2 store were taken instead",
+                      {{"path", data.source}});
+  return absl::OkStatus();
 }
 
 absl::Status keep_database_aside(const EtcdData& data, const wal::World& world,
@@ -185,6 +202,7 @@ absl::StatusOr<std::unique_ptr<backend::Engine>> take_over_etcd_data(
     if (absl::Status s = import_snapshot(world.files, data.source, at, **successor, [] { return false; });
         !s.ok())
       return s;
+    if (absl::Status s = check_members(data, world, config, log, **successor); !s.ok()) return s;
     if (absl::Status s = (*successor)->take_place_of(*engine); !s.ok()) return s;
     engine = *std::move(successor);
   }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -23,6 +24,7 @@ struct EtcdData {
   std::string source;         // what to import: that, or the snapshot that etcd received and had not yet moved there
   Index consistent;           // of `source`
   raft::SnapshotMetadata at;  // the log's snapshot; no configuration
+  std::optional<raft::Snapshot> snapshot;  // the .snap file of it, if it can be read
 };
 
 // Reads only. Errors: Unavailable (etcd still runs on it), DataLoss, FailedPrecondition (newer than we are, uses what we

@@ -30,7 +30,10 @@ backend::ConsistentIndex progress_of(backend::Engine& engine) {
 absl::Status complete(const raft::SnapshotMetadata& snapshot, backend::Engine& successor) {
   const backend::ConsistentIndex progress = progress_of(successor);
   const Index index(progress.index);
-  if (index > snapshot.index || (index == snapshot.index && progress.term != 0)) return absl::OkStatus();
+  const Term term(progress.term);
+  // etcdctl 3.4 restores with the term that the old cluster had; the log knows better.
+  const bool term_fits = snapshot.term == Term(0) ? term != Term(0) : term == snapshot.term;
+  if (index > snapshot.index || (index == snapshot.index && term_fits)) return absl::OkStatus();
   return successor.commit([&](backend::Engine::Writer& writer) {
     if (snapshot.index != Index(0))
       writer.put(Bucket::meta, backend::kConsistentIndexKey, number(snapshot.index.value));

@@ -9,6 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 import harness
+from cluster_harness import Cluster
 from harness import HOLDFAST, Server
 
 UTL = os.path.join(os.path.dirname(HOLDFAST), "holdfastutl")
@@ -236,14 +237,43 @@ class Snapshots(unittest.TestCase):
         self.assertEqual(etcd.json("endpoint", "hashkv")[0]["HashKV"]["hash"], hash_before)
         # And back: the directory that etcd made of it is taken over. What 3.4's tool restores still names the snapshot's
         # members in the database: who is in the cluster stands only in its v2 store.
-        if harness.version_of(ETCD) < (3, 5):
-            return
         etcd.etcdctl("put", "more", "keys")
+        members = etcd.json("member", "list")["members"]
         etcd.kill()
         etcd.binary = HOLDFAST
         etcd.start()
         self.assertEqual([kv for kv in etcd.everything() if kv["mod_revision"] <= status["revision"]],
                          everything)
+        self.assertEqual(etcd.json("member", "list")["members"], members)
+        etcd.kill()
+        etcd.start()
+        self.assertEqual(etcd.json("member", "list")["members"], members)
+
+    # TRP-46
+    def test_what_was_restored_and_never_ran(self):
+        """Three members by the tool of that etcd, each first started as holdfast."""
+        server = Server(ETCD)
+        self.addCleanup(server.close)
+        server.start()
+        server.etcdctl("put", "k", "v")
+        path = os.path.join(server.folder, "saved.db")
+        server.etcdctl("snapshot", "save", path)
+        strangers = {m["ID"] for m in server.json("member", "list")["members"]}
+        cluster = Cluster(*[HOLDFAST] * 3)
+        self.addCleanup(cluster.close)
+        for member in cluster.members:
+            subprocess.run(
+                [restore_tool(), "snapshot", "restore", path, "--name", member.name, "--data-dir", member.data_dir,
+                 "--initial-cluster", cluster.initial_cluster(), "--initial-advertise-peer-urls", member.peer_url],
+                check=True, capture_output=True, env={**os.environ, "ETCDCTL_API": "3"})
+        cluster.start()
+        first, _, third = cluster.members
+        self.assertEqual(third.get("k"), "v")
+        members = first.json("member", "list")["members"]
+        self.assertEqual({m["name"] for m in members}, {"m1", "m2", "m3"})
+        self.assertFalse(strangers & {m["ID"] for m in members})
+        first.put("k", "w")
+        cluster.assert_equal_hashes(self)
 
 
 if __name__ == "__main__":

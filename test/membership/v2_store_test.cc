@@ -42,6 +42,26 @@ TEST(V2StoreTest, HoldsMembersRemovedMembersAndVersion) {
   EXPECT_TRUE(json.ends_with("\"watchers\":0},\"CurrentVersion\":2}"));
 }
 
+// RAFT-20
+TEST(V2StoreTest, IsReadAsItWasWritten) {
+  Cluster cluster = *Cluster::from_records(ClusterId(7), {});
+  RecordChanges records;
+  cluster.add({.id = MemberId(0xab), .peer_urls = {"http://p", "http://p2"}, .name = "a", .client_urls = {"http://c"}},
+              records);
+  cluster.add({.id = MemberId(0xcd), .peer_urls = {"http://q"}, .is_learner = true}, records);
+  cluster.remove(MemberId(0xef), records);
+  cluster.set_version({3, 5, 0, {}}, records);
+  const auto read = from_v2_store_json(to_v2_store_json(cluster), ClusterId(7));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, cluster);
+  EXPECT_EQ(*from_v2_store_json("{\"Root\":{}}", ClusterId(7)), *Cluster::from_records(ClusterId(7), {}));
+  for (const char* bad :
+       {"", "{", "[]", R"({"Root":{"Children":{"0":{"Children":{"members":{"Children":{"zz":{}}}}}}}})",
+        R"({"Root":{"Children":{"0":{"Children":{"members":{"Children":{"a":{}}}}}}}})",
+        R"({"Root":{"Children":{"0":{"Children":{"version":{"Value":7}}}}}})"})
+    EXPECT_FALSE(from_v2_store_json(bad, ClusterId(7))) << bad;
+}
+
 // MEM-10
 TEST(V2RequestTest, IsReadBareAndWrapped) {
   const std::string bare = to_v2_put(7, "/0/version", "3.4.0");
