@@ -59,4 +59,12 @@ SnapshotReceiveSeries::SnapshotReceiveSeries(env::Metrics& m, const std::string&
                           "Time to receive a snapshot.", env::exponential_buckets(0.1, 2, 10),
                           from(id))) {}
 
+SnapshotFileSeries::SnapshotFileSeries(env::Metrics& m)
+    : save_seconds(m.histogram("etcd_snap_db_save_total_duration_seconds",
+                               "The total latency distributions of v3 snapshot save",
+                               env::exponential_buckets(0.1, 2, 10))),
+      sync_seconds(m.histogram("etcd_snap_db_fsync_duration_seconds",
+                               "The latency distributions of fsyncing .snap.db file",
+                               env::exponential_buckets(0.001, 2, 14))) {}
+
 }  // namespace holdfast::peer

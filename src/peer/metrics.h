@@ -41,6 +41,14 @@ struct SnapshotReceiveSeries {
   env::Histogram& seconds;
 };
 
+// Of the file that a received snapshot becomes (MET-23).
+struct SnapshotFileSeries {
+  explicit SnapshotFileSeries(env::Metrics& metrics);
+
+  env::Histogram& save_seconds;
+  env::Histogram& sync_seconds;
+};
+
 // For senders that are known by their address only, or by the id in their message.
 env::Counter& received_failures(env::Metrics& metrics, const std::string& from);
 env::Counter& received_bytes(env::Metrics& metrics, const std::string& from);

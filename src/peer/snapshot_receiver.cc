@@ -19,6 +19,8 @@ namespace {
 // Received and not yet written; the peer waits while it is more.
 constexpr size_t kUnwrittenMax = 4 * 1024 * 1024;
 
+double seconds(env::Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
+
 // The file and its bytes, on the background executor alone.
 struct Download {
   std::string path;
@@ -37,9 +39,11 @@ struct Download {
     status = file->write_at(size, piece);
     size += piece.size();
   }
-  absl::Status complete(env::FileSystem& files) {
+  absl::Status complete(env::FileSystem& files, const env::Clock& clock, env::Histogram& sync_seconds) {
     write(files, {});
+    const env::Instant start = clock.now();
     if (status.ok()) status = file->sync();
+    sync_seconds.observe(seconds(clock.now() - start));
     file.reset();
     if (!status.ok()) (void)files.remove(path);
     return status;
@@ -161,8 +165,11 @@ void Reception::on_end() {
   over_ = true;
   world_.background.post([self = shared_from_this(), download = download_, world = &world_,
                           message = *std::move(message_)]() mutable {
-    absl::Status status = download->complete(world->files);
+    const SnapshotFileSeries series(world->metrics);
+    const env::Clock& clock = world->thread.clock();
+    absl::Status status = download->complete(world->files, clock, series.sync_seconds);
     const bool was_saved = status.ok();
+    if (was_saved) series.save_seconds.observe(seconds(clock.now() - self->began_));
     if (was_saved) status = world->host.receive_snapshot(std::move(message), download->path);
     world->thread.post([self = std::move(self), status, bytes = download->size] {
       self->saved(status, bytes);
@@ -188,7 +195,7 @@ void Reception::saved(const absl::Status& status, uint64_t bytes) {
                    {"incoming-snapshot-size-bytes", bytes}});
   exchange_->respond(204, {cluster_field(world_.self)}, "");
   series_->success.increment();
-  series_->seconds.observe(static_cast<double>((world_.thread.now() - began_).count()) / 1e9);
+  series_->seconds.observe(seconds(world_.thread.now() - began_));
 }
 
 void Reception::fail(int status, std::string_view text) {
