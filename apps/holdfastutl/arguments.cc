@@ -19,6 +19,8 @@ std::map<std::string, Target, std::less<>> flags_of(Line& line) {
           {"-w", &line.format},
           {"--write-out", &line.format},
           {"--rev", &line.revision},
+          {"--timeout", &line.timeout},
+          {"--initial-memory-map-size", &line.initial_map_bytes},
           {"--name", &line.restore.name},
           {"--initial-cluster", &line.restore.initial_cluster},
           {"--initial-cluster-token", &line.restore.token},

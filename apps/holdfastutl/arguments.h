@@ -17,6 +17,9 @@ struct Line {
   RestoreOptions restore;  // its flags; not file and dir
   std::string format = "simple";
   int64_t revision = 0;
+  // Taken, since scripts give them to etcdutl, and without effect: bbolt's map, and the wait for its lock.
+  uint64_t initial_map_bytes = 0;
+  std::string timeout;
 };
 // InvalidArgument naming what isn't understood.
 absl::StatusOr<Line> parse_arguments(const std::vector<std::string>& arguments);

@@ -1,5 +1,6 @@
 // holdfastutl: work on the files of a member that does not run. --help says how.
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "apps/holdfastutl/snapshot_status.h"
 #include "base/errors.h"
 #include "fmt/format.h"
+#include "membership/version.h"
+#include "server/member_info.h"
 
 namespace {
 
@@ -27,6 +30,7 @@ constexpr std::string_view kUsage = R"(Usage:
   holdfastutl hashkv FILE [--rev N]                   the hash of the keys, to be compared between members
   holdfastutl defrag --data-dir DIR                   rewrite the backend without its free pages
   holdfastutl migrate --data-dir DIR [--wal-dir DIR]  give the directory back to etcd
+  holdfastutl version
   -w, --write-out simple|fields|json|table            how to print
 The member must not run. A data directory of etcd needs nothing: holdfast takes it over when it starts there.
 )";
@@ -68,6 +72,11 @@ std::optional<absl::Status> run(const utl::Line& line, utl::Format format) {
   if (command("hashkv")) {
     if (absl::Status s = needs_file(1, "hashkv"); !s.ok()) return s;
     return print(format, utl::hash_kv(console, words[1], line.revision));
+  }
+  if (command("version")) {
+    const auto api = membership::parse_version(server::kEtcdVersion);
+    fmt::print("holdfastutl version: {}\nAPI version: {}\n", HOLDFAST_VERSION, api->major_minor());
+    return absl::OkStatus();
   }
   if (words.size() != 1 || line.dir.path.empty()) return std::nullopt;
   if (command("defrag")) return utl::defragment(console, line.dir);

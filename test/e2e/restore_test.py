@@ -92,10 +92,14 @@ class Restore(unittest.TestCase):
         path, facts = self.snapshot(harness.HOLDFAST)
         cluster = self.restored_cluster(path, UTL)
         self.check_cluster(cluster, facts)
-        # One dies and comes back: its log says all that it needs.
+        # One dies and comes back: its log says all that it needs. (UTL-02)
         cluster.members[2].kill()
         cluster.leader(cluster.members[:2])
         cluster.members[0].put("while", "away")
+        refused = run(UTL, "defrag", "--data-dir", cluster.members[0].data_dir)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("in use", refused.stderr)
+        self.assertEqual(run(UTL, "defrag", "--data-dir", cluster.members[2].data_dir).returncode, 0)
         cluster.members[2].start().wait_ready()
         self.assertEqual(cluster.members[2].get("while"), "away")
 
@@ -159,6 +163,12 @@ class Restore(unittest.TestCase):
         for form in ("protobuf", "unknown"):
             ours, theirs = (run(tool, "snapshot", "status", path, "-w", form) for tool in (UTL, ETCDUTL))
             self.assertEqual((ours.returncode, ours.stderr), (theirs.returncode, theirs.stderr))
+
+    # UTL-09
+    def test_says_its_version(self):
+        lines = run(UTL, "version").stdout.splitlines()
+        self.assertRegex(lines[0], r"^holdfastutl version: \d+\.\d+\.\d+$")
+        self.assertEqual(lines[1], "API version: 3.7")
 
     def test_what_is_refused(self):
         path, _ = self.snapshot(harness.HOLDFAST)
