@@ -1,5 +1,5 @@
 """Members that find each other by DNS, and who is refused at the start.
-OPS-01 OPS-04 OPS-06 MEM-11 MEM-12 MEM-15 RAFT-04 F-047 F-048"""
+OPS-01 OPS-04 OPS-06 OPS-18 OPS-19 MEM-11 MEM-12 MEM-15 RAFT-04 F-047 F-048"""
 import os
 import shutil
 import socket
@@ -169,6 +169,34 @@ class Refusals(unittest.TestCase):
         harness_wait(lambda: not gone.running(), 30, gone.log)
         self.assertIn("the member has been permanently removed from the cluster", gone.log())
         self.assertEqual(gone.process.returncode, 0, gone.log())
+
+
+@unittest.skipUnless(harness.have("etcdctl"), "etcdctl is not installed")
+class Readiness(unittest.TestCase):
+    # OPS-18 OPS-19 TRP-65: only when the member's own attributes are committed.
+    def test_is_told_when_there_is_a_quorum(self):
+        cluster = Cluster(*[harness.HOLDFAST] * 3)
+        self.addCleanup(cluster.close)
+        first, second, _ = cluster.members
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        path = os.path.join(cluster.folder, "notify")
+        manager.bind(path)
+        manager.setblocking(False)
+        first.prefix = ["env", f"NOTIFY_SOCKET={path}"]
+        first.start()
+        harness_wait(lambda: first.has_said("became pre-candidate"), 20, first.log, first)
+        # Connections wait in the backlog; nobody answers, and nobody is told.
+        self.assertNotEqual(first.etcdctl("get", "k", check=False, timeout="500ms").returncode, 0)
+        socket.create_connection(("127.0.0.1", first.client_port), timeout=5).close()
+        with self.assertRaises(BlockingIOError):
+            manager.recv(100)
+        manager.settimeout(20)
+        second.start()
+        self.assertEqual(manager.recv(100), b"READY=1")
+        self.assertTrue(first.has_said("published local member to cluster through raft"))
+        self.assertTrue(first.has_said("ready to serve client requests"))
+        self.assertEqual(first.etcdctl("get", "k").returncode, 0)
 
 
 def lost_id(cluster, member):

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <map>
-#include <string>
 #include <vector>
 
 #include "raft/codec.h"
 #include "server/cluster_services.h"
+#include "test/server/fake_remote.h"
 #include "test/server/v3_world.h"
 
 namespace holdfast::server {
@@ -21,7 +21,8 @@ class FakeConfChanges : public ConfChangeProposer {
     // Whoever holds the old list keeps it.
     auto cluster = std::make_shared<membership::Cluster>(*member_.cluster_now);
     result->status = cluster->validate(change, 1);
-    if (result->status.ok()) apply(*cluster, change);
+    membership::RecordChanges records;
+    if (result->status.ok()) cluster->apply(change, records);
     member_.cluster_now = cluster;
     changes.push_back(std::move(change));
     context.reply_on->post([result = std::move(result), done = std::move(done)]() mutable {
@@ -31,19 +32,6 @@ class FakeConfChanges : public ConfChangeProposer {
   std::vector<raft::ConfChange> changes;
 
  private:
-  static void apply(membership::Cluster& cluster, const raft::ConfChange& change) {
-    using Type = raft::ConfChangeType;
-    membership::RecordChanges records;
-    if (change.type == Type::remove_node) return cluster.remove(change.node_id, records);
-    const auto context = membership::parse_conf_change_context(change.context.view());
-    if (change.type == Type::update_node) {
-      cluster.update_peer_urls(change.node_id, context->member.peer_urls, records);
-    } else if (context->is_promote) {
-      cluster.promote(change.node_id, records);
-    } else {
-      cluster.add(context->member, records);
-    }
-  }
   FakeMember& member_;
 };
 
@@ -76,45 +64,6 @@ class FakePeers : public NoPeers {
     return it == active.end() ? env::Instant{} : it->second;
   }
   std::map<MemberId, env::Instant> active;
-};
-
-// Answers by URL; others can't be reached.
-class FakeRemote : public RemoteCluster {
- public:
-  void get_members(const Request& request, Done<Membership> done) override {
-    answer(request, memberships, std::move(done));
-  }
-  void get_versions(const Request& request, Done<Versions> done) override {
-    answer(request, versions, std::move(done));
-  }
-  void is_downgrading(const Request& request, Done<bool> done) override {
-    answer(request, downgrading, std::move(done));
-  }
-  void promote(const Request& request, MemberId id, const std::string& token,
-               Done<std::vector<membership::Member>> done) override {
-    promoted.emplace_back(id, token);
-    answer(request, promotions, std::move(done));
-  }
-
-  std::map<std::string, absl::StatusOr<Membership>> memberships;
-  std::map<std::string, absl::StatusOr<Versions>> versions;
-  std::map<std::string, absl::StatusOr<bool>> downgrading;
-  std::map<std::string, absl::StatusOr<std::vector<membership::Member>>> promotions;
-  std::vector<std::string> asked;
-  std::vector<std::pair<MemberId, std::string>> promoted;
-
- private:
-  template <class T>
-  void answer(const Request& request, const std::map<std::string, absl::StatusOr<T>>& answers,
-              Done<T> done) {
-    asked.push_back(request.url);
-    const auto it = answers.find(request.url);
-    absl::StatusOr<T> result = absl::UnavailableError("connection refused");
-    if (it != answers.end()) result = it->second;
-    request.reply_on->post([result = std::move(result), done = std::move(done)]() mutable {
-      done(std::move(result));
-    });
-  }
 };
 
 struct ClusterWorld {
