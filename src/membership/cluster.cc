@@ -7,7 +7,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "fmt/format.h"
-#include "membership/json.h"
+#include "base/json.h"
 
 namespace holdfast::membership {
 

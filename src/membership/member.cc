@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/wire.h"
-#include "membership/json.h"
+#include "base/json.h"
 
 namespace holdfast::membership {
 

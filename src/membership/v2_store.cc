@@ -4,7 +4,7 @@
 
 #include "base/wire.h"
 #include "fmt/format.h"
-#include "membership/json.h"
+#include "base/json.h"
 
 namespace holdfast::membership {
 

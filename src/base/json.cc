@@ -1,9 +1,11 @@
-#include "membership/json.h"
+#include "base/json.h"
+
+#include <charconv>
 
 #include "base/text.h"
 #include "fmt/format.h"
 
-namespace holdfast::membership::json {
+namespace holdfast::json {
 
 namespace {
 
@@ -168,21 +170,21 @@ bool Reader::boolean(bool& to) {
   return true;
 }
 
-bool Reader::unsigned_number(uint64_t& to) {
+template <class Integer>
+bool Reader::integer(Integer& to) {
   if (take_null()) return true;
   const std::string_view before = rest_;
   if (!skip_number()) return fail();
   const std::string_view digits = before.substr(0, before.size() - rest_.size());
-  uint64_t number = 0;
-  for (char c : digits) {
-    uint64_t next = 0;
-    if (!is_digit(c) || __builtin_mul_overflow(number, uint64_t{10}, &next) ||
-        __builtin_add_overflow(next, static_cast<uint64_t>(c - '0'), &number))
-      return fail();
-  }
+  Integer number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return fail();
   to = number;
   return true;
 }
+
+bool Reader::number(int64_t& to) { return integer(to); }
+bool Reader::unsigned_number(uint64_t& to) { return integer(to); }
 
 // -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
 bool Reader::skip_number() {
@@ -302,4 +304,4 @@ bool Reader::escape(std::string& to) {
   return true;
 }
 
-}  // namespace holdfast::membership::json
+}  // namespace holdfast::json

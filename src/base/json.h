@@ -1,4 +1,4 @@
-// As much JSON as members and downgrades need, as Go's encoding/json writes and reads it. Private to membership/.
+// As much JSON as members and downgrades need, as Go's encoding/json writes and reads it.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "absl/functional/function_ref.h"
 
-namespace holdfast::membership::json {
+namespace holdfast::json {
 
 // Quoted, with <, >, &, U+2028 and U+2029 escaped besides what JSON asks for; bytes that are no UTF-8 become U+FFFD.
 void append_string(std::string& out, std::string_view text);
@@ -27,6 +27,8 @@ class Reader {
   bool array(absl::FunctionRef<bool(Reader&)> element);
   bool strings(std::vector<std::string>& to);
   bool string(std::string& to);
+  // Whole numbers that fit.
+  bool number(int64_t& to);
   bool unsigned_number(uint64_t& to);
   bool boolean(bool& to);
   // Whatever it is.
@@ -47,6 +49,8 @@ class Reader {
   bool escape(std::string& to);
   bool hex4(uint32_t& to);
   bool skip_number();
+  template <class Integer>
+  bool integer(Integer& to);
   bool list(absl::FunctionRef<bool()> element);
 
   std::string_view rest_;
@@ -57,4 +61,4 @@ class Reader {
 // Go matches names whatever their case.
 bool same_name(std::string_view a, std::string_view b);
 
-}  // namespace holdfast::membership::json
+}  // namespace holdfast::json
