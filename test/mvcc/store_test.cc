@@ -441,6 +441,21 @@ TEST_F(StoreTest, DamagedRecordIsAnError) {
   EXPECT_EQ(open_store().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(StoreTest, AnEmptyRecordOnlyRaisesTheRevision) {  // UTL-06
+  put("a", "1");
+  backend->force_commit({});
+  run_ready();
+  image->state->buckets[0].emplace(backend::RevisionKeyBytes(backend::RevisionPair{1000, 0}).view(), "");
+  close();
+  open();
+  EXPECT_EQ(store->current_revision(), Revision(1000));
+  EXPECT_EQ(text(std::string(1, '\0'), std::string(1, '\0')), "a=1(2,2,1) #1@1000");
+  EXPECT_TRUE(compact(1000).ok());
+  EXPECT_EQ(records(), 2u) << "etcd keeps it too";
+  EXPECT_EQ(put("b", "2"), Revision(1001));
+  EXPECT_EQ(text(std::string(1, '\0'), std::string(1, '\0')), "a=1(2,2,1) b=2(1001,1001,1) #2@1001");
+}
+
 TEST_F(StoreTest, StoreGoesAwayInTheMiddleOfACompaction) {
   options.compaction_batch_limit = 10;
   close();
