@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <limits>
 
+#include "apply/range.h"
 #include "base/errors.h"
 #include "base/wire.h"
 #include "mvcc/store.h"
+#include "rpc.pb.h"
 #include "server/range_encoder.h"
 #include "server/response_header.h"
 
@@ -34,6 +36,7 @@ RangeStream::RangeStream(const MemberInfo& member, const AccessControl& access, 
       options_(options),
       range_end_(request.range_end),
       next_key_(request.key),
+      sort_target_(request.sort_target),
       keys_only_(request.keys_only),
       count_only_(request.count_only),
       total_limit_(request.limit != 0 ? request.limit : std::numeric_limits<int64_t>::max()),
@@ -76,6 +79,11 @@ absl::StatusOr<std::string> RangeStream::next() {
     header_revision_ = read->revision.value;
     if (revision_ == 0) revision_ = header_revision_;
   }
+  if (sort_target_ != 0) {
+    auto sorted = sorted_pairs(txn, read->more ? read->last_key + '\0' : range_end_);
+    if (!sorted.ok()) return sorted.status();
+    pairs = *std::move(sorted);
+  }
   sent_ += read->pairs;
   if (read->more) next_key_ = read->last_key + '\0';
   if (read->more && sent_ != total_limit_) {
@@ -103,6 +111,23 @@ absl::StatusOr<std::string> RangeStream::next() {
   body += pairs;
   append_more_and_count(body, read->more, count);
   return wrap(body);
+}
+
+// Those from next_key_ on.
+absl::StatusOr<std::string> RangeStream::sorted_pairs(mvcc::TxnRead& txn, std::string_view end) const {
+  etcdserverpb::RangeRequest request;
+  request.set_key(next_key_);
+  request.set_range_end(std::string(end));
+  request.set_revision(revision_);
+  request.set_sort_target(static_cast<etcdserverpb::RangeRequest::SortTarget>(sort_target_));
+  request.set_keys_only(keys_only_);
+  etcdserverpb::RangeResponse response;
+  absl::Status status =
+      apply::execute_range(txn, request, {.cancelled = cancelled_ ? &cancelled_ : nullptr}, response);
+  if (!status.ok()) return status;
+  response.clear_header();
+  response.clear_count();
+  return response.SerializeAsString();
 }
 
 // RS-03. Doubles and halves around the target, at least 1 (0 would mean no limit).

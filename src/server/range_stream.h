@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "base/types.h"
+#include "mvcc/store.h"
 #include "server/access_control.h"
 #include "server/member_info.h"
 #include "server/request_views.h"
@@ -27,8 +28,9 @@ struct Cancelled {
 
 // The answer to one RangeStream call, chunk by chunk, at the pace of whoever pulls (RS-01..08; etcd
 // rangeStream). No transaction is open between two chunks: later ones read the revision of the
-// first, and may find it compacted. Pairs come in key order whatever the sort target (etcd sorts
-// within each chunk and may then send keys twice).
+// first, and may find it compacted. Chunks come in key order; within each, pairs are sorted by the
+// sort target, as etcd's are (but etcd then goes on after the last pair, not after the greatest key,
+// and loses or repeats some).
 //
 // Used on one executor.
 class RangeStream {
@@ -50,6 +52,7 @@ class RangeStream {
 
  private:
   absl::StatusOr<std::string> count_only();
+  absl::StatusOr<std::string> sorted_pairs(mvcc::TxnRead& txn, std::string_view end) const;
   void choose_next_limit(int64_t chunk_bytes);
 
   const MemberInfo& member_;
@@ -60,6 +63,7 @@ class RangeStream {
 
   std::string range_end_;
   std::string next_key_;
+  int sort_target_;  // 0: the key
   bool keys_only_;
   bool count_only_;
   int64_t total_limit_;  // <= 0 of the request: none

@@ -475,6 +475,27 @@ TEST_F(RangeStreamTest, ChunksShrinkWithBigValues) {  // RS-03
   EXPECT_EQ(next(*stream).kvs_size(), 5);
 }
 
+TEST_F(RangeStreamTest, SortsWithinChunks) {  // RS-02
+  for (int i = 0; i < 12; ++i) w.put(fmt::format("k{:02}", i), fmt::format("v{:02}", 50 - i));
+  pb::RangeRequest request = all();
+  request.set_sort_target(pb::RangeRequest::VALUE);
+  auto stream = open(request);
+  const pb::RangeResponse first = next(*stream);
+  ASSERT_EQ(first.kvs_size(), 10);
+  EXPECT_EQ(first.kvs(0).key(), "k09");
+  EXPECT_EQ(first.kvs(9).key(), "k00");
+  const pb::RangeResponse last = next(*stream);
+  ASSERT_TRUE(stream->is_done());
+  ASSERT_EQ(last.kvs_size(), 2);
+  EXPECT_EQ(last.kvs(0).key(), "k11");
+  EXPECT_EQ(last.count(), 12);
+  request.set_keys_only(true);
+  stream = open(request);
+  const pb::RangeResponse keys = next(*stream);
+  EXPECT_EQ(keys.kvs(0).key(), "k09");
+  EXPECT_EQ(keys.kvs(0).value(), "");
+}
+
 TEST_F(RangeStreamTest, Refusals) {  // RS-02
   absl::Status status;
   pb::RangeRequest request = all();
