@@ -23,6 +23,7 @@ class PeerSide::Bridge final : public peer::Host {
   }
   bool is_removed(MemberId id) const override { return member_.info().cluster()->is_removed(id); }
   void report_unreachable(MemberId id) override { member_.report_unreachable(id); }
+  void report_gone(MemberId id) override { member_.report_gone(id); }
   void report_snapshot(MemberId id, raft::SnapshotStatus status) override {
     member_.report_snapshot(id, status);
   }

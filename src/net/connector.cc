@@ -14,6 +14,8 @@ namespace {
 using boost::asio::ip::tcp;
 using boost::system::error_code;
 
+constexpr const char* kRefused = "holdfast.net/refused";  // the payload that marks a status
+
 // Shared by the timer, the look-up and the completions; the last of them lets it go.
 class Attempt : public std::enable_shared_from_this<Attempt> {
  public:
@@ -69,7 +71,9 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void try_next(const error_code& last_error) {
     if (!done_) return;
     if (next_ == endpoints_.size()) {
-      finish(unavailable(fmt::format("connect: {}", last_error.message())), nullptr);
+      absl::Status status = unavailable(fmt::format("connect: {}", last_error.message()));
+      if (last_error == boost::asio::error::connection_refused) status.SetPayload(kRefused, absl::Cord());
+      finish(std::move(status), nullptr);
       return;
     }
     socket_ = StreamSocket(wiring_.thread.context());
@@ -104,6 +108,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 };
 
 }  // namespace
+
+bool is_refused(const absl::Status& status) { return status.GetPayload(kRefused).has_value(); }
 
 void connect(const ConnectTarget& target, Connection::Wiring wiring,
              std::function<void(absl::Status, std::shared_ptr<Connection>)> done) {

@@ -26,4 +26,7 @@ struct ConnectTarget {
 void connect(const ConnectTarget& target, Connection::Wiring wiring,
              std::function<void(absl::Status, std::shared_ptr<Connection>)> done);
 
+// Whether it was connect()'s error because nobody listens there: the host answered, and knows of no such port.
+bool is_refused(const absl::Status& status);
+
 }  // namespace holdfast::net

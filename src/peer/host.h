@@ -32,6 +32,8 @@ class Host {
   virtual absl::Status receive_snapshot(raft::Message message, const std::string& path) = 0;
   virtual bool is_removed(MemberId id) const = 0;
   virtual void report_unreachable(MemberId id) = 0;
+  // Nobody listens where the member listened: its process has ended, or never began. Said again with every dial.
+  virtual void report_gone(MemberId id) = 0;
   virtual void report_snapshot(MemberId id, raft::SnapshotStatus status) = 0;
   // A peer says that this member was removed from the cluster: it should stop (RAFT-07, RAFT-16). May be said often.
   virtual void removed_by_peers() = 0;

@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 #include "fmt/format.h"
+#include "net/connector.h"
 #include "peer/dialer.h"
 
 namespace holdfast::peer {
@@ -104,6 +105,7 @@ void StreamReader::wait_for_room() {
 }
 
 void StreamReader::on_done(const absl::Status& status, const net::HttpResponse& response) {
+  if (!established_ && net::is_refused(status)) world_.host.report_gone(remote_);
   if (!status.ok()) return lost(established_ ? "read" : "dial", message(status));
   if (response.status == 200) return lost("read", "EOF");
   lost("dial", refused(response));

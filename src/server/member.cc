@@ -17,6 +17,7 @@
 #include "server/bootstrap.h"
 #include "server/downgrades.h"
 #include "server/etcd_data.h"
+#include "server/leader_loss.h"
 #include "server/leader_transfer.h"
 #include "server/lease_checkpointer.h"
 #include "server/lease_expirer.h"
@@ -195,6 +196,7 @@ struct Member::Parts {
   std::unique_ptr<SnapshotInstaller> snapshot_installer;
   std::unique_ptr<AppliedWaits> applied;
   std::unique_ptr<ProposalTimeouts> timeouts;
+  std::unique_ptr<LeaderLoss> leader_loss;
 
   // Requests.
   OpenAccess access;
@@ -317,6 +319,9 @@ void Member::Parts::open_snapshots() {
 }
 
 void Member::Parts::open_requests() {
+  leader_loss = std::make_unique<LeaderLoss>(
+      LeaderLoss::Parts{*raft, world.log, log.member},
+      LeaderLoss::Options{config.election_ticks, config.pre_vote});
   door = std::make_unique<RequestDoor>(
       *raft, *reads, waits, ids, board, world.clock, request_metrics,
       RequestDoor::Options{config.max_request_bytes, config.request_timeout(),
@@ -552,6 +557,10 @@ absl::Status Member::receive_snapshot(raft::Message message, const std::string& 
 
 void Member::report_unreachable(MemberId id) {
   parts_->executors.raft.post([raft = parts_->raft.get(), id] { raft->report_unreachable(id); });
+}
+
+void Member::report_gone(MemberId id) {
+  parts_->executors.raft.post([loss = parts_->leader_loss.get(), id] { loss->on_gone(id); });
 }
 
 void Member::report_snapshot(MemberId id, raft::SnapshotStatus status) {

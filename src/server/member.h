@@ -106,6 +106,8 @@ class Member {
   // the file is gone.
   absl::Status receive_snapshot(raft::Message message, const std::string& received_path);
   void report_unreachable(MemberId id);
+  // Its process has ended, or never began (leader_loss.h). May be said often.
+  void report_gone(MemberId id);
   void report_snapshot(MemberId id, raft::SnapshotStatus status);
   // For harnesses, on the raft executor: the node itself, to be looked at.
   const raft::RawNode& node() const;

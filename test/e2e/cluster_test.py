@@ -53,6 +53,19 @@ class ThreeMembers(unittest.TestCase):
         first.start().wait_ready()
         self.assertEqual(first.get("k"), "w")
 
+    def test_a_dead_leader_is_not_waited_for(self):
+        words = "the leader's process has ended"
+        dead, other = self.cluster.followers()
+        leader = self.cluster.leader()
+        dead.kill()
+        harness_wait(lambda: "Connection refused" in other.log(), 30, other.log, other)
+        self.assertNotIn(words, other.log())
+        dead.start().wait_ready()
+        leader.kill()
+        self.cluster.leader([dead, other])
+        for member in (dead, other):
+            self.assertEqual(member.log().count(words), 1, member.log())
+
     # OPS-17
     def test_a_member_that_stops_in_order_comes_back(self):
         follower = self.cluster.followers()[0]

@@ -20,7 +20,8 @@ SEED = int(os.environ.get("HOLDFAST_E2E_SEED", "1"))
 class Faults(unittest.TestCase):
     def start(self, count):
         from history import Load
-        self.cluster = Cluster(*[harness.HOLDFAST] * count)
+        # Who was away for a while is caught up by a snapshot.
+        self.cluster = Cluster(*[harness.HOLDFAST] * count, flags=["--snapshot-count=200", "--snapshot-catchup-entries=50"])
         self.addCleanup(self.cluster.close)
         for number, member in enumerate(self.cluster.members, 1):
             member.number = number

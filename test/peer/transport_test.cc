@@ -58,6 +58,11 @@ class Notes : public Host {
     ++unreachable_[id];
     changed_.notify_all();
   }
+  void report_gone(MemberId id) override {
+    std::lock_guard lock(mutex_);
+    ++gone_[id];
+    changed_.notify_all();
+  }
   void report_snapshot(MemberId id, raft::SnapshotStatus status) override {
     std::lock_guard lock(mutex_);
     reports_.push_back(status);
@@ -91,6 +96,7 @@ class Notes : public Host {
   std::vector<Message> messages_;
   std::map<uint64_t, std::string> snapshots_;
   std::map<MemberId, int> unreachable_;
+  std::map<MemberId, int> gone_;
   std::vector<raft::SnapshotStatus> reports_;
   bool told_removed_ = false;
 
@@ -248,6 +254,7 @@ TEST(Transport, PeerThatIsNotThereIsReported) {
   b.listener->stop_now([] {});
   a.send(b.id, MessageType::app, 1);
   EXPECT_TRUE(a.host.wait([&](const Notes& n) { return n.unreachable_.contains(b.id); }));
+  EXPECT_TRUE(a.host.wait([&](const Notes& n) { return n.gone_.contains(b.id); }));
 }
 
 // RAFT-07, TRP-43
@@ -388,6 +395,8 @@ TEST(Transport, PeerThatTakesNothingIsBoundedAndHoldsUpNobody) {
   EXPECT_TRUE(b.host.wait([](const Notes& n) { return indexes(n, MessageType::heartbeat) == counted(1, 100); }));
   // A connection that takes nothing for so long is cut; the queue goes with it.
   EXPECT_TRUE(a.log.wait("lost TCP streaming connection with remote peer stream-writer-type", 1));
+  // It listens, though: nobody says that it is gone.
+  EXPECT_TRUE(a.host.wait([](const Notes& n) { return n.gone_.empty(); }));
 }
 
 // Raft that is far behind slows its peers down; nothing is lost.
