@@ -376,11 +376,13 @@ void Member::Parts::add_peers() {
 void Member::Parts::open_chores(Task ready) {
   // A member that is silent must not keep this one from getting ready.
   constexpr env::Duration kPublishAskTimeout = std::chrono::seconds(1);
-  chores.push_back(std::make_unique<Publisher>(
+  auto publisher = std::make_unique<Publisher>(
       Publisher::Parts{executors.background, *facts, view, ask_versions(kPublishAskTimeout),
                        world.log},
       Publisher::Attributes{log.member, log.cluster, config.name, config.advertise_client_urls},
-      config.request_timeout(), std::move(ready)));
+      config.request_timeout(), std::move(ready));
+  apply->add_listener(*publisher);
+  chores.push_back(std::move(publisher));
   chores.push_back(std::make_unique<DowngradeMonitor>(
       DowngradeMonitor::Parts{executors.background, *door, view,
                               ask_versions(config.request_timeout()), world.log},

@@ -57,15 +57,30 @@ void Publisher::publish_as(FactForm form) {
 
 void Publisher::on_result(const absl::Status& status) {
   if (stopped_) return;
-  if (status.ok()) {
-    parts_.log.info("published local member to cluster through raft",
-                    {{"local-member-id", attributes_.member}, {"cluster-id", attributes_.cluster}});
-    published_();
-    return;
-  }
+  if (status.ok()) return finish();
   parts_.log.warn("failed to publish local member to cluster through raft",
                   {{"local-member-id", attributes_.member}, {"error", message(status)}});
   parts_.executor.post_after(kRetryPause, [this] { publish(); });
+}
+
+void Publisher::on_installed(Index) {
+  parts_.executor.post([this] { look(); });
+}
+
+void Publisher::look() {
+  if (stopped_) return;
+  const auto cluster = parts_.member.cluster();
+  const auto self = cluster->members().find(attributes_.member);
+  if (self != cluster->members().end() && self->second.name == attributes_.name &&
+      self->second.client_urls == attributes_.client_urls)
+    finish();
+}
+
+void Publisher::finish() {
+  stopped_ = true;
+  parts_.log.info("published local member to cluster through raft",
+                  {{"local-member-id", attributes_.member}, {"cluster-id", attributes_.cluster}});
+  published_();
 }
 
 }  // namespace holdfast::server

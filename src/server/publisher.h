@@ -1,5 +1,8 @@
 // Tells the cluster this member's name and client URLs through raft, again and again until it worked (etcd publishV3;
 // parity MEM-08). Only then does the member count as started, and only then are clients served (TRP-65).
+//
+// A member that joins behind the log's beginning gets its own words back inside a snapshot, and nobody answers the proposal:
+// etcd waits out the request's 7 s and says them again; here the snapshot is looked into.
 #pragma once
 
 #include <string>
@@ -7,12 +10,13 @@
 
 #include "base/log.h"
 #include "env/executor.h"
+#include "server/apply_owner.h"
 #include "server/chore.h"
 #include "server/version_monitor.h"
 
 namespace holdfast::server {
 
-class Publisher : public Chore {
+class Publisher : public Chore, public ApplyListener {
  public:
   struct Attributes {
     MemberId member;
@@ -33,19 +37,22 @@ class Publisher : public Chore {
   std::string_view name() const override { return "publish"; }
   void start() override;
   void stop() override;
+  void on_installed(Index index) override;
 
  private:
   void publish();
   void publish_as(FactForm form);
   void on_versions(const MemberVersions& versions);
   void on_result(const absl::Status& status);
+  void look();
+  void finish();
 
   const Parts parts_;
   const Attributes attributes_;
   const env::Duration request_timeout_;
   Task published_;
   env::Instant began_;
-  bool stopped_ = false;
+  bool stopped_ = false;  // or done
 };
 
 }  // namespace holdfast::server
