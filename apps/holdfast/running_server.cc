@@ -336,6 +336,17 @@ void RunningServer::export_facts() {
       {{"server_version", std::string(server::kEtcdVersion)}});
   one("etcd_server_id", "Server or member ID in hexadecimal format. 1 for 'server_id' label.",
       {{"server_id", hex_id(w.member->info().member_id().value)}});
+  // The v2 store's, of which nothing is left to count (MET-32), and those of the gRPC proxy, which etcd's binary holds too
+  // (MET-36): at 0 in both.
+  w.metrics.counter("etcd_debugging_store_expires_total", "Total number of expired keys.");
+  w.metrics.counter("etcd_debugging_store_watch_requests_total",
+                    "Total number of incoming watch requests (new or reestablished).");
+  w.metrics.gauge("etcd_debugging_store_watchers", "Count of currently active watchers.");
+  w.metrics.gauge("etcd_grpc_proxy_cache_hits_total", "Total number of cache hits");
+  w.metrics.gauge("etcd_grpc_proxy_cache_keys_total", "Total number of keys/ranges cached");
+  w.metrics.gauge("etcd_grpc_proxy_cache_misses_total", "Total number of cache misses");
+  w.metrics.counter("etcd_grpc_proxy_events_coalescing_total", "Total number of events coalescing");
+  w.metrics.gauge("etcd_grpc_proxy_watchers_coalescing_total", "Total number of current watchers coalescing");
   const int64_t quota = apply::Quota(config_.quota_backend_bytes).limit_bytes();
   w.metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.")
       .set(static_cast<double>(quota));

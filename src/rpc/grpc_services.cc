@@ -10,8 +10,9 @@ GrpcServices::GrpcServices(Parts parts, Options options)
       replies_(parts.v3.member(), parts.log,
                {.warning_unary_request_duration = options.warning_unary_request_duration}),
       leader_(parts.v3.member(), parts.executor, options.election_timeout),
+      stream_failures_(parts.metrics, parts.log),
       rpc_{parts.v3, parts.cluster, parts.leases, gate_, replies_, leader_, health_,
-           options.during_defragment} {}
+           options.during_defragment, stream_failures_} {}
 
 void GrpcServices::register_all(net::GrpcServer& server) {
   register_kv(server, rpc_);

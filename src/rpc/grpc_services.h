@@ -20,6 +20,7 @@
 #include "rpc/leader_monitor.h"
 #include "rpc/replies.h"
 #include "rpc/rpc.h"
+#include "rpc/stream_failures.h"
 #include "server/v3_server.h"
 
 namespace holdfast::rpc {
@@ -59,6 +60,7 @@ class GrpcServices {
   Replies replies_;
   LeaderMonitor leader_;
   GrpcHealth health_;
+  const StreamFailures stream_failures_;
   const Rpc rpc_;
 };
 

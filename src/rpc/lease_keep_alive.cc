@@ -36,7 +36,7 @@ class KeepAliveSession : public net::StreamSession {
 
   void on_message(std::string_view message) override {
     const auto id = parse_request(message);
-    if (!id) return call_->finish(malformed_stream_message());
+    if (!id) return fail(malformed_stream_message());
     const auto context = rpc_.gate.context(*call_);
     if (!context.ok()) return call_->finish(to_wire(context.status()));
     // Taken before the renewal, so that no answer says "alive" with a revision at which the lease was already gone.
@@ -62,11 +62,19 @@ class KeepAliveSession : public net::StreamSession {
                       });
   }
   void on_half_close() override { call_->finish(absl::OkStatus()); }
+  void on_cancel(const absl::Status& reason) override { count_failure(reason); }
   void on_drained() override {
     if (std::exchange(full_, false)) call_->resume();
   }
 
  private:
+  void count_failure(const absl::Status& reason) const {
+    rpc_.stream_failures.on_receive("lease-keepalive", "lease keepalive", reason);
+  }
+  void fail(const absl::Status& reason) {
+    count_failure(reason);
+    call_->finish(reason);
+  }
   static void reply(net::StreamCall& call, std::string answer, LeaseId id,
                     absl::StatusOr<int64_t> ttl) {
     if (!ttl.ok() && !is(ttl.status(), EtcdError::lease_not_found))

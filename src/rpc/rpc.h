@@ -11,6 +11,7 @@
 #include "rpc/grpc_health.h"
 #include "rpc/leader_monitor.h"
 #include "rpc/replies.h"
+#include "rpc/stream_failures.h"
 #include "server/cluster_services.h"
 #include "server/lease_requests.h"
 #include "server/v3_server.h"
@@ -29,6 +30,7 @@ struct Rpc {
   LeaderMonitor& leader;
   GrpcHealth& health;
   HealthDuringDefragment during_defragment;
+  const StreamFailures& stream_failures;
 };
 
 // `run(net::UnaryCallRef, std::unique_ptr<Request>, const server::CallContext&)` for each call that

@@ -18,15 +18,18 @@ constexpr size_t kWaitingBytesMax = 128 * 1024;
 
 class WatchSession : public net::StreamSession, public mvcc::WatchSink {
  public:
-  WatchSession(const Rpc& rpc, net::StreamCallRef call) : call_(std::move(call)) {
+  WatchSession(const Rpc& rpc, net::StreamCallRef call) : rpc_(rpc), call_(std::move(call)) {
     if (CallGate::requires_leader(*call_)) ticket_ = rpc.leader.watch(call_);
   }
   void begin(std::unique_ptr<WatchRequests> requests) { requests_ = std::move(requests); }
 
   void on_message(std::string_view message) override {
     etcdserverpb::WatchRequest request;
-    if (const std::string_view why = parse_request(message, request); !why.empty())
-      return call_->finish(malformed_stream_message(why));
+    if (const std::string_view why = parse_request(message, request); !why.empty()) {
+      const absl::Status malformed = malformed_stream_message(why);
+      count_failure(malformed);
+      return call_->finish(malformed);
+    }
     requests_->handle(request);
     if (!paused_ && call_->outbox_bytes() > kWaitingBytesMax) {
       paused_ = true;
@@ -38,7 +41,10 @@ class WatchSession : public net::StreamSession, public mvcc::WatchSink {
     if (std::exchange(paused_, false)) call_->resume();
     requests_->on_drained();
   }
-  void on_cancel(const absl::Status&) override { requests_->close(); }
+  void on_cancel(const absl::Status& reason) override {
+    count_failure(reason);
+    requests_->close();
+  }
 
   void send(std::string head, SharedBytes tail) override {
     call_->write(net::OutMessage{std::move(head), std::move(tail)});
@@ -46,6 +52,9 @@ class WatchSession : public net::StreamSession, public mvcc::WatchSink {
   size_t waiting_bytes() const override { return call_->outbox_bytes(); }
 
  private:
+  void count_failure(const absl::Status& reason) const { rpc_.stream_failures.on_receive("watch", "watch", reason); }
+
+  const Rpc& rpc_;
   const net::StreamCallRef call_;
   LeaderMonitor::Ticket ticket_;
   std::unique_ptr<WatchRequests> requests_;

@@ -234,5 +234,34 @@ TEST_F(WatchTest, ProgressAndMetrics) {
   context.TryCancel();
 }
 
+// MET-14: what a client sent counts as a failure, that it went away doesn't.
+TEST_F(WatchTest, StreamFailures) {
+  GrpcWorld world;
+  for (const char* path : {"/etcdserverpb.Watch/Watch", "/etcdserverpb.Lease/LeaseKeepAlive"}) {
+    ::grpc::ClientContext context;
+    const ::grpc::internal::RpcMethod method(path, ::grpc::internal::RpcMethod::BIDI_STREAMING);
+    std::unique_ptr<::grpc::ClientReaderWriter<::grpc::ByteBuffer, ::grpc::ByteBuffer>> stream(
+        ::grpc::internal::ClientReaderWriterFactory<::grpc::ByteBuffer, ::grpc::ByteBuffer>::Create(
+            world.channel.get(), method, &context));
+    ::grpc::Slice slice("\xff");
+    stream->Write(::grpc::ByteBuffer(&slice, 1));
+    const ::grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), ::grpc::INTERNAL);
+    EXPECT_EQ(status.error_message(),
+              "grpc: failed to unmarshal the received message: proto: cannot parse invalid wire-format data");
+  }
+  ::grpc::ClientContext context;
+  auto stream = open(world, &context);
+  ASSERT_TRUE(stream->Write(create("a")));
+  EXPECT_TRUE(read(*stream).created());
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), ::grpc::CANCELLED);
+  for (const char* api : {"watch", "lease-keepalive"})
+    EXPECT_EQ(world.w.metrics.value(fmt::format(
+                  "etcd_network_server_stream_failures_total{{Type=receive,API={},}}", api)), 1) << api;
+  EXPECT_THAT(world.w.log.lines(),
+              testing::Contains(testing::HasSubstr("failed to receive watch request from gRPC stream")));
+}
+
 }  // namespace
 }  // namespace holdfast::rpc
