@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "peer/metrics.h"
 
 namespace holdfast::peer {
 
@@ -21,7 +22,9 @@ struct Transport::Standing {
 };
 
 Transport::Transport(Parts parts, TransportSettings settings)
-    : parts_(parts), settings_(std::move(settings)) {}
+    : parts_(parts), settings_(std::move(settings)) {
+  SnapshotFileSeries series(parts_.metrics);  // seen before the first snapshot (TRP-64)
+}
 
 Transport::~Transport() = default;
 

@@ -32,8 +32,6 @@ struct Snapshotter::Instruments {
   env::Histogram& marshal_seconds;
   env::Histogram& save_seconds;
   env::Histogram& sync_seconds;
-  env::Histogram& database_save_seconds;
-  env::Histogram& database_sync_seconds;
 };
 
 std::string encode_snapshot_file(const raft::Snapshot& snapshot) {
@@ -93,13 +91,9 @@ Snapshotter::Snapshotter(const World& world, std::string directory)
                                   env::exponential_buckets(0.001, 2, 14)),
           world.metrics.histogram("etcd_snap_fsync_duration_seconds",
                                   "The latency distributions of fsync called by snap.",
-                                  env::exponential_buckets(0.001, 2, 14)),
-          world.metrics.histogram("etcd_snap_db_save_total_duration_seconds",
-                                  "The total latency distributions of v3 snapshot save",
-                                  env::exponential_buckets(0.1, 2, 10)),
-          world.metrics.histogram("etcd_snap_db_fsync_duration_seconds",
-                                  "The latency distributions of fsyncing .snap.db file",
                                   env::exponential_buckets(0.001, 2, 14))}) {}
+
+Snapshotter::~Snapshotter() = default;
 
 absl::Status Snapshotter::write_file(const std::string& path, std::string_view bytes) {
   auto file = world_.files.open(path, env::OpenMode::create_or_open);
@@ -205,16 +199,6 @@ absl::Status Snapshotter::remove_leftovers() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Snapshotter::database_path(Index index) {
-  const std::string path = directory_ + "/" + database_file_name(index);
-  const auto there = world_.files.exists(path);
-  if (!there.ok()) return there.status();
-  if (*there) return path;
-  world_.logger.warn("failed to find [SNAPSHOT-INDEX].snap.db",
-                     {{"snapshot-index", index}, {"snapshot-file-path", path}});
-  return absl::NotFoundError("snap: snapshot file doesn't exist");
-}
-
 absl::Status Snapshotter::release_databases(Index index) {
   const auto all = world_.files.list(directory_);
   if (!all.ok()) return all.status();
@@ -236,57 +220,6 @@ absl::Status Snapshotter::release_databases(Index index) {
     }
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<Snapshotter::DatabaseWriter>> Snapshotter::begin_database(
-    Index index) {
-  const std::string temporary = fmt::format("{}/tmp{}", directory_, temporaries_++);
-  if (absl::Status s = world_.files.remove(temporary); !s.ok() && !absl::IsNotFound(s)) return s;
-  auto file = world_.files.open(temporary, env::OpenMode::create);
-  if (!file.ok()) return file.status();
-  return std::make_unique<DatabaseWriter>(world_, instruments_, *std::move(file), temporary,
-                                          directory_, index);
-}
-
-Snapshotter::DatabaseWriter::DatabaseWriter(const World& world,
-                                            std::shared_ptr<Instruments> instruments,
-                                            std::unique_ptr<env::File> file, std::string temporary,
-                                            std::string directory, Index index)
-    : world_(world),
-      instruments_(std::move(instruments)),
-      temporary_(std::move(temporary)),
-      directory_(std::move(directory)),
-      index_(index),
-      started_(world.clock.now()),
-      file_(std::move(file)) {}
-
-Snapshotter::DatabaseWriter::~DatabaseWriter() {
-  if (file_) world_.files.remove(temporary_).IgnoreError();
-}
-
-absl::Status Snapshotter::DatabaseWriter::append(std::string_view bytes) {
-  if (!file_) return absl::FailedPreconditionError("snap: database already committed");
-  if (absl::Status s = file_->write_at(size_, bytes); !s.ok()) return s;
-  size_ += bytes.size();
-  return absl::OkStatus();
-}
-
-absl::StatusOr<uint64_t> Snapshotter::DatabaseWriter::commit() {
-  if (!file_) return absl::FailedPreconditionError("snap: database already committed");
-  const env::Instant before_sync = world_.clock.now();
-  const absl::Status synced = file_->sync();
-  instruments_->database_sync_seconds.observe(seconds(world_.clock.now() - before_sync));
-  if (!synced.ok()) return synced;
-  const std::string path = directory_ + "/" + database_file_name(index_);
-  const auto there = world_.files.exists(path);
-  if (!there.ok()) return there.status();
-  if (*there) return size_;
-  if (absl::Status s = world_.files.rename(temporary_, path); !s.ok()) return s;
-  file_.reset();
-  if (absl::Status s = world_.files.sync_directory(directory_); !s.ok()) return s;
-  world_.logger.info("saved database snapshot to disk", {{"path", path}, {"bytes", size_}});
-  instruments_->database_save_seconds.observe(seconds(world_.clock.now() - started_));
-  return size_;
 }
 
 absl::StatusOr<size_t> purge(env::FileSystem& files, Logger& logger, const std::string& directory,

@@ -30,6 +30,7 @@ class Snapshotter {
  public:
   // `directory` is {data-dir}/member/snap and must exist. `world` as for Wal.
   Snapshotter(const World& world, std::string directory);
+  ~Snapshotter();
 
   // Durable, name included, when it returns OK. Nothing happens for an empty snapshot. A half-written file is removed.
   absl::Status save_snap(const raft::Snapshot& snapshot);
@@ -43,15 +44,8 @@ class Snapshotter {
   // Deletes tmp* and db.tmp* (DIR-03). Call once at the start, before anything writes here.
   absl::Status remove_leftovers();
 
-  // The path of {index}.snap.db; NotFound "snap: snapshot file doesn't exist".
-  absl::StatusOr<std::string> database_path(Index index);
   // Deletes the {i}.snap.db with i < index; failures are logged.
   absl::Status release_databases(Index index);
-
-  // Receives a whole backend into {index}.snap.db: begin, append in pieces, then commit (sync, rename, sync of the
-  // directory). Dropped without commit it removes its temporary file. Several may run at once; each has its own file.
-  class DatabaseWriter;
-  absl::StatusOr<std::unique_ptr<DatabaseWriter>> begin_database(Index index);
 
   const std::string& directory() const { return directory_; }
 
@@ -65,30 +59,7 @@ class Snapshotter {
 
   const World world_;
   const std::string directory_;
-  const std::shared_ptr<Instruments> instruments_;  // shared with DatabaseWriters
-  uint64_t temporaries_ = 0;
-};
-
-class Snapshotter::DatabaseWriter {
- public:
-  DatabaseWriter(const World& world, std::shared_ptr<Instruments> instruments,
-                 std::unique_ptr<env::File> file, std::string temporary, std::string directory,
-                 Index index);
-  ~DatabaseWriter();
-
-  absl::Status append(std::string_view bytes);
-  // Bytes stored. If {index}.snap.db is there already, that one stays (its content is the same) and this is dropped.
-  absl::StatusOr<uint64_t> commit();
-
- private:
-  const World world_;
-  const std::shared_ptr<Instruments> instruments_;
-  const std::string temporary_;
-  const std::string directory_;
-  const Index index_;
-  const env::Instant started_;
-  std::unique_ptr<env::File> file_;
-  uint64_t size_ = 0;
+  const std::unique_ptr<Instruments> instruments_;
 };
 
 // DIR-04: deletes the oldest files ending in `suffix` (by name) until `keep` are left; 0 keeps all. With Locks::respected it

@@ -48,6 +48,14 @@ class CatchUp(unittest.TestCase):
         cluster.assert_equal_hashes(self)
         self.assertGreaterEqual(metric(late, "etcd_network_snapshot_receive_success"), 1)
         self.assertGreaterEqual(sum(metric(m, "etcd_network_snapshot_send_success") for m in others), 1)
+        # MET-18 MET-19 MET-22 MET-23
+        for name in ("etcd_network_snapshot_receive_total_duration_seconds", "etcd_snap_db_fsync_duration_seconds",
+                     "etcd_snap_db_save_total_duration_seconds"):
+            self.assertGreaterEqual(metric(late, name + "_count"), 1, name)
+        for name in ("etcd_network_snapshot_send_total_duration_seconds", "etcd_disk_backend_snapshot_duration_seconds",
+                     "etcd_snap_fsync_duration_seconds", "etcd_debugging_snap_save_total_duration_seconds",
+                     "etcd_debugging_snap_save_marshalling_duration_seconds"):
+            self.assertGreaterEqual(sum(metric(m, name + "_count") for m in others), 1, name)
         # It is a member as before: it counts for a quorum, and it starts again.
         others[1].kill()
         load(late, 100)

@@ -1,13 +1,9 @@
 // A promotion from the member that was asked to the one that leads: both ends of POST /members/promote/{id}.
-#include <future>
-#include <optional>
+#include "peer/promote_endpoint.h"
 
 #include "base/errors.h"
 #include "gtest/gtest.h"
-#include "net/listener.h"
-#include "os/system_clock.h"
-#include "peer/promote_endpoint.h"
-#include "peer/remote_calls.h"
+#include "test/peer/peer_port.h"
 #include "test/server/cluster_world.h"
 
 namespace holdfast::peer {
@@ -24,45 +20,23 @@ class OneEndpoint : public net::HttpHandler {
   PeerEndpoints::Handler handler_;
 };
 
-struct PromoteTest : ::testing::Test {
-  PromoteTest()
-      : pool(clock, 1, "peer"),
-        cluster(w, pool.at(0), clock),
-        endpoint(promote_endpoint(self, cluster.membership, w.log)),
-        remote(pool.at(0), settings) {
-    listener.emplace(pool, net::ListenerOptions{}, w.log, nullptr, &endpoint);
-    pool.start();
-    EXPECT_TRUE(listener->start().ok());
-  }
-  ~PromoteTest() override {
-    listener.reset();
-    pool.stop();
-  }
-  RemoteCalls::Request request() {
-    return {"http://127.0.0.1:" + std::to_string(listener->port()), std::chrono::seconds(10), &pool.at(0)};
-  }
+struct PromoteTest : ::testing::Test, PeerPort {
+  PromoteTest() { serve(endpoint); }
+  ~PromoteTest() override { close(); }
   absl::StatusOr<Members> promote(uint64_t id) {
-    std::promise<absl::StatusOr<Members>> promise;
-    remote.promote(request(), MemberId(id), "token",
-                   [&](absl::StatusOr<Members> members) { promise.set_value(std::move(members)); });
-    return promise.get_future().get();
+    return wait<Members>([&](auto done) { remote.promote(request(), MemberId(id), "token", std::move(done)); });
   }
   net::HttpResponse ask(const std::string& method, const std::string& target) {
-    std::promise<net::HttpResponse> promise;
-    remote.ask(request(), {.method = method, .target = target, .fields = {}, .body = "", .timeout = {}},
-               [&](absl::StatusOr<net::HttpResponse> answer) { promise.set_value(*std::move(answer)); });
-    return promise.get_future().get();
+    return *wait<net::HttpResponse>([&](auto done) {
+      remote.ask(request(), {.method = method, .target = target, .fields = {}, .body = "", .timeout = {}},
+                 std::move(done));
+    });
   }
 
-  server::V3World w;
-  os::SystemClock clock;
-  net::IoPool pool;
   const Identity self{MemberId(0xabc), ClusterId(0xdef), {}};
-  const TransportSettings settings;
-  server::ClusterWorld cluster;
-  OneEndpoint endpoint;
-  RemoteCalls remote;
-  std::optional<net::Listener> listener;
+  server::V3World w;
+  server::ClusterWorld cluster{w, pool.at(0), clock};
+  OneEndpoint endpoint{promote_endpoint(self, cluster.membership, w.log)};
 };
 
 // PEERH-03, FWD-01

@@ -109,31 +109,6 @@ TEST_F(SnapshotterTest, LeftoversAreDeleted) {
 }
 
 // SNP-03
-TEST_F(SnapshotterTest, ReceivedDatabase) {
-  EXPECT_EQ(message(snapshotter_.database_path(Index(9)).status()),
-            "snap: snapshot file doesn't exist");
-  {
-    auto dropped = *snapshotter_.begin_database(Index(9));
-    ASSERT_TRUE(dropped->append("half").ok());
-  }
-  EXPECT_TRUE(disk_.files_under(kDir).empty());
-  auto first = *snapshotter_.begin_database(Index(9));
-  auto second = *snapshotter_.begin_database(Index(9));
-  ASSERT_TRUE(first->append("whole ").ok());
-  ASSERT_TRUE(second->append("whole data").ok());
-  ASSERT_TRUE(first->append("data").ok());
-  EXPECT_EQ(*first->commit(), 10u);
-  EXPECT_EQ(*second->commit(), 10u);
-  EXPECT_FALSE(first->commit().ok());
-  EXPECT_FALSE(first->append("more").ok());
-  first.reset();
-  second.reset();
-  disk_.crash();
-  ASSERT_TRUE(snapshotter_.remove_leftovers().ok());
-  EXPECT_EQ(*disk_.list(kDir), (std::vector<std::string>{"0000000000000009.snap.db"}));
-  EXPECT_EQ(*env::read_file(disk_, *snapshotter_.database_path(Index(9)), 100), "whole data");
-}
-
 TEST_F(SnapshotterTest, OlderDatabasesAreReleased) {
   for (const char* name : {"0000000000000005.snap.db", "0000000000000009.snap.db", "zz.snap.db"})
     put(name, "x");
