@@ -15,14 +15,14 @@ constexpr std::string_view kAllBeta = "AllBeta";
 // FG-01..FG-09. A gate counts as built when Holdfast behaves rightly at both of its values.
 constexpr std::array<FeatureSpec, kFeatureCount> kFeatures = {{
     {Feature::stop_grpc_service_on_defrag, "StopGRPCServiceOnDefrag", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     // etcd skips a copy of its read buffer; here the write path never copies it, at either value.
     {Feature::txn_mode_write_with_shared_buffer, "TxnModeWriteWithSharedBuffer", FeatureStage::beta,
      true, FeatureSupport::built},
     {Feature::initial_corrupt_check, "InitialCorruptCheck", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     {Feature::compact_hash_check, "CompactHashCheck", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
+     FeatureSupport::built},
     {Feature::lease_checkpoint, "LeaseCheckpoint", FeatureStage::alpha, false,
      FeatureSupport::built},
     {Feature::lease_checkpoint_persist, "LeaseCheckpointPersist", FeatureStage::alpha, false,

@@ -261,9 +261,9 @@ const Flag kFlags[] = {
      "per million", planned, tracing, "", "Spans sampled out of a million."},
 
     // Features
-    {"corrupt-check-time", at<&C::corrupt_check_time>, "0s", "", planned, features, "",
+    {"corrupt-check-time", at<&C::corrupt_check_time>, "0s", "", built, features, "",
      "Time between two comparisons of all members' data (0: never)."},
-    {"compact-hash-check-time", at<&C::compact_hash_check_time>, "1m0s", "", planned, features, "",
+    {"compact-hash-check-time", at<&C::compact_hash_check_time>, "1m0s", "", built, features, "",
      "Time between two comparisons of the members' compaction hashes."},
     {"compaction-batch-limit", at<&C::compaction_batch_limit>, "0", "revisions", built, features,
      "", "Revisions removed in one step of a compaction (0: 1000)."},

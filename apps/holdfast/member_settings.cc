@@ -74,6 +74,10 @@ absl::StatusOr<server::MemberConfig> member_settings(const config::Config& confi
   member.compaction_sleep_interval =
       or_default(config.compaction_sleep_interval, member.compaction_sleep_interval);
   member.auto_compaction = auto_compaction(config.resolved);
+  member.corruption_checks = {config.feature_gates.enabled(config::Feature::initial_corrupt_check),
+                              config.corrupt_check_time,
+                              config.feature_gates.enabled(config::Feature::compact_hash_check),
+                              config.compact_hash_check_time};
   member.max_request_bytes = config.max_request_bytes;
   member.max_txn_ops = static_cast<int>(config.max_txn_ops);
   member.warning_apply_duration = config.warning_apply_duration;

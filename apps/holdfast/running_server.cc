@@ -128,6 +128,7 @@ absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
   if (absl::Status s = open_client_ports(); !s.ok()) return s;
   export_facts();
+  if (absl::Status s = check_for_corruption(); !s.ok()) return s;
   const auto removed = [this] { on_removed(); };
   if (absl::Status s = wiring_->peers->serve(*wiring_->member, removed); !s.ok()) return s;
   wiring_->member->start({.ready = [this] { on_ready(); }, .removed = removed});
@@ -216,6 +217,17 @@ absl::Status RunningServer::open_member() {
     done();
   });
   opened.wait();
+  return status;
+}
+
+absl::Status RunningServer::check_for_corruption() {
+  absl::Status status;
+  Latch checked;
+  wiring_->member->check_for_corruption([&, done = checked.opener()](absl::Status s) mutable {
+    status = std::move(s);
+    done();
+  });
+  checked.wait();
   return status;
 }
 

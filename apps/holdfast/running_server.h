@@ -38,6 +38,7 @@ class RunningServer {
   absl::Status open_peer_side();
   absl::Status find_cluster(const std::function<bool()>& interrupted);
   absl::Status open_member();
+  absl::Status check_for_corruption();
   void on_removed();
   absl::Status find_certificates();
   absl::Status open_metrics_ports();

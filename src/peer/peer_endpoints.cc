@@ -1,7 +1,6 @@
 #include "peer/peer_endpoints.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "fmt/format.h"
 #include "membership/cluster.h"
 #include "mvcc/store.h"
+#include "peer/hash_messages.h"
 #include "peer/replies.h"
 
 namespace holdfast::peer {
@@ -30,7 +30,7 @@ PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log)
   add("/members", [this](const net::HttpExchangeRef& e) { serve_members(*e); });
   add("/version", [this](const net::HttpExchangeRef& e) { serve_version(*e); });
   add("/downgrade/enabled", [this](net::HttpExchangeRef e) { serve_downgrade_enabled(std::move(e)); });
-  add("/members/hashkv", [this](net::HttpExchangeRef e) { serve_hash_kv(std::move(e)); });
+  add(kHashKvPath, [this](net::HttpExchangeRef e) { serve_hash_kv(std::move(e)); });
 }
 
 void PeerEndpoints::use(const Parts& parts) { parts_.emplace(parts); }
@@ -112,59 +112,23 @@ void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
   });
 }
 
-std::optional<int64_t> parse_hash_kv_request(std::string_view json) {
-  const auto space = [&] {
-    while (!json.empty() && (json[0] == ' ' || json[0] == '\n' || json[0] == '\r' || json[0] == '\t'))
-      json.remove_prefix(1);
-  };
-  const auto take = [&](std::string_view text) {
-    space();
-    if (!json.starts_with(text)) return false;
-    json.remove_prefix(text.size());
-    return true;
-  };
-  int64_t revision = 0;
-  if (!take("{")) return std::nullopt;
-  if (take("\"revision\"")) {
-    if (!take(":")) return std::nullopt;
-    space();
-    const auto parsed = std::from_chars(json.data(), json.data() + json.size(), revision);
-    if (parsed.ec != std::errc()) return std::nullopt;
-    json.remove_prefix(static_cast<size_t>(parsed.ptr - json.data()));
-  }
-  if (!take("}")) return std::nullopt;
-  space();
-  if (!json.empty()) return std::nullopt;
-  return revision;
-}
-
 void PeerEndpoints::serve_hash_kv(net::HttpExchangeRef exchange) {
   if (!require_method(*exchange, self(), "GET")) return;
   const auto cluster = exchange->request().field("X-Etcd-Cluster-ID");
   if (cluster && !cluster->empty() && *cluster != hex_id(self().cluster.value))
     return reply_error(*exchange, self(), 412, kClusterIdMismatch);
-  const auto revision = parse_hash_kv_request(exchange->request().body);
+  const auto revision = parse_hash_request(exchange->request().body);
   if (!revision) return reply_error(*exchange, self(), 400, "error unmarshalling request");
   parts_->operations.hash_kv(
-      exchange->executor(), Revision(*revision),
+      exchange->executor(), *revision,
       [this, exchange, revision](const absl::StatusOr<mvcc::HashResult>& hash) {
         if (!hash.ok()) {
           log_.warn("failed to get hashKV",
                     {{"requested-revision", *revision}, {"error", message(hash.status())}});
           return reply_error(*exchange, self(), 400, message(hash.status()));
         }
-        std::string body = "{\"header\":{";
-        if (hash->current_revision.value != 0)
-          body += fmt::format("\"revision\":{}", hash->current_revision.value);
-        body += '}';
-        const auto number = [&](std::string_view name, int64_t value) {
-          if (value != 0) body += fmt::format(",\"{}\":{}", name, value);
-        };
-        number("hash", hash->hash);
-        number("compact_revision", hash->compact_revision.value);
-        number("hash_revision", hash->hash_revision.value);
-        body += '}';
-        exchange->respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())}, body);
+        exchange->respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())},
+                          hash_answer_json(*hash));
       });
 }
 

@@ -51,7 +51,4 @@ class PeerEndpoints final : public net::HttpHandler {
   std::optional<Parts> parts_;
 };
 
-// {"revision":N}; nothing if it can't be read. Exposed for tests.
-std::optional<int64_t> parse_hash_kv_request(std::string_view json);
-
 }  // namespace holdfast::peer

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "fmt/format.h"
 #include "peer/dialer.h"
+#include "peer/hash_messages.h"
 #include "peer/headers.h"
 
 namespace holdfast::peer {
@@ -73,7 +75,9 @@ void RemoteCalls::get_members(const Request& request, Done<Membership> done) {
 void RemoteCalls::get_versions(const Request& request, Done<Versions> done) {
   ask(request, get("/version"), [done = std::move(done)](absl::StatusOr<net::HttpResponse> response) mutable {
     if (absl::Status s = check_ok(response); !s.ok()) return done(std::move(s));
-    done(Versions{json_text(response->body, "etcdserver"), json_text(response->body, "etcdcluster")});
+    auto versions = parse_versions(response->body);
+    if (!versions) return done(unavailable("failed to unmarshal version response"));
+    done(*std::move(versions));
   });
 }
 
@@ -87,6 +91,25 @@ void RemoteCalls::is_downgrading(const Request& request, Done<bool> done) {
           return done(unavailable(fmt::format("unexpected answer {}", response->body)));
         done(body == "true");
       });
+}
+
+void RemoteCalls::get_hash(const Request& request, ClusterId cluster, Revision revision,
+                           Done<mvcc::HashResult> done) {
+  net::HttpClientRequest http = get(kHashKvPath);
+  http.fields.emplace_back("Content-Type", "application/json");
+  http.fields.emplace_back("X-Etcd-Cluster-ID", hex_id(cluster.value));
+  http.body = hash_request_json(revision);
+  ask(request, std::move(http), [done = std::move(done)](absl::StatusOr<net::HttpResponse> response) mutable {
+    if (!response.ok()) return done(response.status());
+    const auto says = [&](std::string_view words) { return response->body.find(words) != std::string::npos; };
+    if (response->status == 400 && says(text(EtcdError::compacted))) return done(error(EtcdError::compacted));
+    if (response->status == 400 && says(text(EtcdError::future_rev))) return done(error(EtcdError::future_rev));
+    if (response->status == 412 && says(kClusterIdMismatch)) return done(error(EtcdError::cluster_id_mismatch));
+    if (absl::Status s = check_ok(response); !s.ok()) return done(std::move(s));
+    const auto hash = parse_hash_answer(response->body);
+    if (!hash) return done(unavailable("failed to unmarshal hashKV response"));
+    done(*hash);
+  });
 }
 
 void RemoteCalls::promote(const Request& request, MemberId id, const std::string& token,
@@ -123,19 +146,15 @@ void RemoteCalls::promote(const Request& request, MemberId id, const std::string
   });
 }
 
-std::string json_text(std::string_view json, std::string_view name) {
-  const std::string key = fmt::format("\"{}\"", name);
-  size_t at = json.find(key);
-  if (at == std::string_view::npos) return {};
-  at += key.size();
-  const auto skip = [&](std::string_view what) { at = std::min(json.find_first_not_of(what, at), json.size()); };
-  skip(" \t\r\n");
-  if (at >= json.size() || json[at] != ':') return {};
-  ++at;
-  skip(" \t\r\n");
-  if (at >= json.size() || json[at] != '"') return {};
-  const size_t end = json.find('"', at + 1);
-  return end == std::string_view::npos ? std::string() : std::string(json.substr(at + 1, end - at - 1));
+std::optional<server::RemoteCluster::Versions> parse_versions(std::string_view json) {
+  server::RemoteCluster::Versions versions;
+  json::Reader reader(json);
+  const bool ok = reader.object([&](std::string_view name, json::Reader& value) {
+    if (json::same_name(name, "etcdserver")) return value.string(versions.server);
+    if (json::same_name(name, "etcdcluster")) return value.string(versions.cluster);
+    return value.skip();
+  });
+  return ok && reader.at_end() ? std::optional(std::move(versions)) : std::nullopt;
 }
 
 }  // namespace holdfast::peer

@@ -22,10 +22,12 @@ class RemoteCalls final : public server::RemoteCluster {
   void get_members(const Request& request, Done<Membership> done) override;
   void get_versions(const Request& request, Done<Versions> done) override;
   void is_downgrading(const Request& request, Done<bool> done) override;
+  void get_hash(const Request& request, ClusterId cluster, Revision revision,
+                Done<mvcc::HashResult> done) override;
   void promote(const Request& request, MemberId id, const std::string& token,
                Done<std::vector<membership::Member>> done) override;
 
-  // Any request; for what other parts ask of members (leases, hashes). The answer whatever its status code, or
+  // Any request; for what other parts ask of members (leases). The answer whatever its status code, or
   // UNAVAILABLE, on `request.reply_on`.
   using Answer = UniqueFunction<void(absl::StatusOr<net::HttpResponse>)>;
   void ask(const Request& request, net::HttpClientRequest http, Answer answer);
@@ -35,7 +37,7 @@ class RemoteCalls final : public server::RemoteCluster {
   const TransportSettings& settings_;
 };
 
-// The string that stands under `name` in a flat JSON object; empty if there is none. Exposed for tests.
-std::string json_text(std::string_view json, std::string_view name);
+// {"etcdserver":"X.Y.Z","etcdcluster":"X.Y.Z"}; nothing if it can't be read. Exposed for tests.
+std::optional<server::RemoteCluster::Versions> parse_versions(std::string_view json);
 
 }  // namespace holdfast::peer

@@ -210,6 +210,7 @@ struct Member::Parts {
   std::unique_ptr<LeaderTransfer> transfer;
   std::unique_ptr<Downgrades> downgrades;
 
+  std::unique_ptr<CorruptionMonitor> corruption;
   std::unique_ptr<VersionMonitor> versions;
   std::unique_ptr<LeaseExpirer> leases;
   std::vector<std::unique_ptr<Chore>> chores;
@@ -349,6 +350,9 @@ void Member::Parts::open_requests() {
       LeaderTransfer::Options{config.heartbeat_interval, config.request_timeout()});
   downgrades = std::make_unique<Downgrades>(
       Downgrades::Parts{*door, *door, view, access, world.log});
+  corruption = std::make_unique<CorruptionMonitor>(
+      CorruptionMonitor::Parts{executors.background, view, operations, *door, *door, links.remote, world.log},
+      config.corruption_checks, config.request_timeout());
   apply->on_no_space([this](Task answer) { raise_no_space(std::move(answer)); });
 }
 
@@ -460,6 +464,12 @@ class FirstCommit : public Chore, public ApplyListener {
 };
 }  // namespace
 
+void Member::check_for_corruption(UniqueFunction<void(absl::Status)> done) {
+  Parts& p = *parts_;
+  if (p.config.corruption_checks.initial && p.log.reopened) return p.corruption->check_initially(std::move(done));
+  p.executors.background.post([done = std::move(done)]() mutable { done(absl::OkStatus()); });
+}
+
 void Member::start(Events events) {
   Parts& p = *parts_;
   p.events = std::move(events);
@@ -476,6 +486,7 @@ void Member::start(Events events) {
     if (alone) p.raft->advance_ticks(2 * p.config.election_ticks - 1);
     p.timeouts->start();
   });
+  p.corruption->start();
   p.versions->start();
   p.leases->start();
   for (auto& chore : p.chores) chore->start();
@@ -498,6 +509,7 @@ void Member::stop(Task stopped) {
 void Member::Parts::stop_owners(Task stopped) {
   Parts& p = *this;
   for (auto& chore : p.chores) chore->stop();
+  p.corruption->stop();
   p.versions->stop();
   p.leases->stop();
   p.snapshot_installer->stop();

@@ -74,6 +74,9 @@ class Member {
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
 
+  // OPS-14, before start(), with --feature-gates=InitialCorruptCheck=true: an error if other members hold different data.
+  // `done` runs on the background executor.
+  void check_for_corruption(UniqueFunction<void(absl::Status)> done);
   // Any thread. `ready` runs on the background executor once the member has published itself (TRP-65).
   // `removed` runs on the apply executor if the cluster removes this member (MEM-15); it should be stopped soon then.
   struct Events {

@@ -8,6 +8,7 @@
 
 #include "env/clock.h"
 #include "server/auto_compactor.h"
+#include "server/corruption_monitor.h"
 
 namespace holdfast::server {
 
@@ -49,6 +50,7 @@ struct MemberConfig {
   int compaction_batch_limit = 1000;
   env::Duration compaction_sleep_interval = std::chrono::milliseconds(10);
   AutoCompaction auto_compaction;
+  CorruptionChecks corruption_checks;
 
   uint64_t max_request_bytes = 1'572'864;
   int max_txn_ops = 128;

@@ -1,5 +1,5 @@
 // What a member asks others over their peer ports, outside of raft (etcd server/etcdserver/cluster_util.go; parity
-// PEERH-02, PEERH-03, PEERH-07, PEERH-08, RAFT-29). peer/ implements it over HTTP, the simulator over its network.
+// PEERH-02, PEERH-03, PEERH-06, PEERH-07, PEERH-08, RAFT-29). peer/ implements it over HTTP, the simulator over its network.
 //
 // Each call is one request to one URL: "http://host:port", without a path. Redirects are not followed. Thread-safe; the
 // answer comes exactly once, on `reply_on`, never inside the call: after `timeout` at the latest, then UNAVAILABLE.
@@ -13,6 +13,7 @@
 #include "base/types.h"
 #include "env/executor.h"
 #include "membership/member.h"
+#include "mvcc/store.h"
 
 namespace holdfast::server {
 
@@ -44,6 +45,11 @@ class RemoteCluster {
 
   // GET /downgrade/enabled.
   virtual void is_downgrading(const Request& request, Done<bool> done) = 0;
+
+  // GET /members/hashkv: the hash of the member's data at `revision` (0: its current one). Errors of its own: compacted,
+  // future_rev, cluster_id_mismatch (PEERH-06).
+  virtual void get_hash(const Request& request, ClusterId cluster, Revision revision,
+                        Done<mvcc::HashResult> done) = 0;
 
   // POST /members/promote/{id}, to the leader; `token` goes into the field Authorization if it isn't empty. The members
   // after the promotion, or by the answer's status code (etcd promoteMemberHTTP): 408 timeout; 412 with the text of

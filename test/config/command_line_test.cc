@@ -222,8 +222,8 @@ TEST(CommandLine, UnbuiltFlagsAreRefusedByName) {
             R"(not supported by this version of holdfast yet; --enable-distributed-tracing is )"
             R"(not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--enable-distributed-tracing=false", "--auth-token=simple"}).next, Outcome::Next::run);
-  EXPECT_EQ(refusal(run({"--feature-gates=InitialCorruptCheck=true"})),
-            R"("changing feature gate InitialCorruptCheck is not supported by this version of holdfast yet")");
+  EXPECT_EQ(refusal(run({"--feature-gates=SetMemberLocalAddr=true"})),
+            R"("changing feature gate SetMemberLocalAddr is not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--feature-gates=TxnModeWriteWithSharedBuffer=false"}).next, Outcome::Next::run);
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "peer/address.h"
+#include "peer/hash_messages.h"
 #include "peer/headers.h"
 #include "peer/peer_endpoints.h"
 #include "peer/prober.h"
@@ -102,15 +103,40 @@ TEST(Health, IsWrittenAndReadAsGoDoes) {
   EXPECT_FALSE(parse_health(""));
 }
 
-TEST(Json, SmallAnswersAndQuestions) {
-  EXPECT_EQ(json_text(R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})", "etcdcluster"), "3.4.0");
-  EXPECT_EQ(json_text(R"({"etcdserver" : "3.4.23"})", "etcdserver"), "3.4.23");
-  EXPECT_EQ(json_text(R"({"etcdserver":)", "etcdserver"), "");
-  EXPECT_EQ(json_text(R"({"etcdserver":7})", "etcdserver"), "");
-  EXPECT_EQ(parse_hash_kv_request(R"({"revision":12})"), 12);
-  EXPECT_EQ(parse_hash_kv_request(" { } "), 0);
-  EXPECT_FALSE(parse_hash_kv_request(R"({"revision":"x"})"));
-  EXPECT_FALSE(parse_hash_kv_request(""));
+TEST(Versions, AreRead) {
+  const auto versions = parse_versions(R"({"etcdserver":"3.4.23","etcdcluster":"3.4.0"})");
+  ASSERT_TRUE(versions);
+  EXPECT_EQ(versions->server, "3.4.23");
+  EXPECT_EQ(versions->cluster, "3.4.0");
+  EXPECT_EQ(parse_versions(R"( {"etcdserver" : "3.4.23", "storage":null} )")->server, "3.4.23");
+  EXPECT_FALSE(parse_versions(R"({"etcdserver":)"));
+  EXPECT_FALSE(parse_versions(R"({"etcdserver":7})"));
+}
+
+// PEERH-06
+TEST(HashMessages, RequestsAreReadAndWritten) {
+  EXPECT_EQ(hash_request_json(Revision(12)), R"({"revision":12})");
+  EXPECT_EQ(hash_request_json(Revision(0)), "{}");
+  EXPECT_EQ(parse_hash_request(R"({"revision":12})"), Revision(12));
+  EXPECT_EQ(parse_hash_request(" { } "), Revision(0));
+  EXPECT_FALSE(parse_hash_request(R"({"revision":"x"})"));
+  EXPECT_FALSE(parse_hash_request(R"({"revision":1.5})"));
+  EXPECT_FALSE(parse_hash_request(R"({"revision":9223372036854775808})"));
+  EXPECT_FALSE(parse_hash_request(""));
+}
+
+// PEERH-06
+TEST(HashMessages, AnswersAreReadAndWritten) {
+  const mvcc::HashResult hash{0xfedcba98, Revision(-1), Revision(7), Revision(9)};
+  const std::string json = hash_answer_json(hash);
+  EXPECT_EQ(json, R"({"header":{"revision":9},"hash":4275878552,"compact_revision":-1,"hash_revision":7})");
+  EXPECT_EQ(parse_hash_answer(json), hash);
+  // As 3.4 answers.
+  const auto old = parse_hash_answer(R"({"header":{"cluster_id":1,"revision":9},"hash":5,"compact_revision":3})");
+  EXPECT_EQ(old, (mvcc::HashResult{5, Revision(3), Revision(0), Revision(9)}));
+  EXPECT_FALSE(parse_hash_answer(R"({"hash":4294967296})"));
+  EXPECT_FALSE(parse_hash_answer(R"({"hash":-1})"));
+  EXPECT_FALSE(parse_hash_answer(R"({"hash":1)"));
 }
 
 }  // namespace

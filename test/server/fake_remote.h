@@ -22,6 +22,9 @@ class FakeRemote : public RemoteCluster {
   void is_downgrading(const Request& request, Done<bool> done) override {
     answer(request, downgrading, std::move(done));
   }
+  void get_hash(const Request& request, ClusterId, Revision, Done<mvcc::HashResult> done) override {
+    answer(request, hashes, std::move(done));
+  }
   void promote(const Request& request, MemberId id, const std::string& token,
                Done<std::vector<membership::Member>> done) override {
     promoted.emplace_back(id, token);
@@ -31,6 +34,7 @@ class FakeRemote : public RemoteCluster {
   std::map<std::string, absl::StatusOr<Membership>> memberships;
   std::map<std::string, absl::StatusOr<Versions>> versions;
   std::map<std::string, absl::StatusOr<bool>> downgrading;
+  std::map<std::string, absl::StatusOr<mvcc::HashResult>> hashes;
   std::map<std::string, absl::StatusOr<std::vector<membership::Member>>> promotions;
   std::vector<std::string> asked;
   std::vector<std::pair<MemberId, std::string>> promoted;
