@@ -100,6 +100,17 @@ void RemoteCalls::is_downgrading(const Request& request, Done<bool> done) {
              std::move(done));
 }
 
+void RemoteCalls::get_hash(const Request& request, ClusterId cluster, Revision revision,
+                           Done<mvcc::HashResult> done) {
+  call<mvcc::HashResult>(
+      request,
+      [cluster, revision](Machine& to, Done<mvcc::HashResult> answer) {
+        if (to.member().info().cluster_id() != cluster) return answer(error(EtcdError::cluster_id_mismatch));
+        to.member().operations().hash_kv(to.rpc(), revision, std::move(answer));
+      },
+      std::move(done));
+}
+
 void RemoteCalls::promote(const Request& request, MemberId id, const std::string& token,
                           Done<std::vector<membership::Member>> done) {
   using Members = std::vector<membership::Member>;

@@ -21,6 +21,7 @@ class RemoteCalls final : public server::RemoteCluster, public server::LeaderLes
   void get_members(const Request& request, Done<Membership> done) override;
   void get_versions(const Request& request, Done<Versions> done) override;
   void is_downgrading(const Request& request, Done<bool> done) override;
+  void get_hash(const Request& request, ClusterId cluster, Revision revision, Done<mvcc::HashResult> done) override;
   void promote(const Request& request, MemberId id, const std::string& token,
                Done<std::vector<membership::Member>> done) override;
 
