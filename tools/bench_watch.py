@@ -1,6 +1,7 @@
 """Part of tools/bench: watchers, what they cost, and what they cost others."""
 import signal
 import subprocess
+import threading
 import time
 
 NAMES = ["watch-one-key", "watch-keys", "watch-put", "watch-memory"]
@@ -29,6 +30,30 @@ def end_watcher(watcher):
     watcher.communicate()
 
 
+class CpuOnceWatched:
+    """CPU time of a server from the moment on when it has so many watchers, which is when the puts begin, to the block's end."""
+
+    def __init__(self, server, watchers):
+        self.server, self.watchers, self.over = server, watchers, threading.Event()
+        self.before = server.cpu_seconds()
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        return self
+
+    def run(self):
+        while not self.over.wait(0.01):
+            if self.server.value("etcd_debugging_mvcc_watcher_total") >= self.watchers:
+                self.before = self.server.cpu_seconds()
+                return
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+        self.seconds = self.server.cpu_seconds() - self.before
+
+
 class WatchMeasurements:
     """Methods of Bench."""
 
@@ -39,10 +64,12 @@ class WatchMeasurements:
         with self.server(label) as server:
             flags = (f"--watchers={watchers}", "--connections=10", "--streams=10", f"--key-space={keys}")
             self.holdfast_bench(measurement + " (before)", server, "watch", f"--requests={max(keys, 100)}", "--check", *flags)
-            before = server.cpu_seconds()
-            outcome = self.holdfast_bench(measurement, server, "watch", f"--duration={self.args.seconds}s", *flags)
+            while server.value("etcd_debugging_mvcc_watcher_total"):
+                time.sleep(0.01)
+            with CpuOnceWatched(server, watchers) as cpu:
+                outcome = self.holdfast_bench(measurement, server, "watch", f"--duration={self.args.seconds}s", *flags)
             self.add(measurement, "rate", label, outcome["rate"])
-            self.add(measurement, "cpu", label, (server.cpu_seconds() - before) / outcome["calls"] * 1e6)
+            self.add(measurement, "cpu", label, cpu.seconds / outcome["calls"] * 1e6)
 
     def measure_watch_one_key(self, label):
         self.measure_events("watch-one-key", label, self.watchers(ONE_KEY_WATCHERS), 1)
@@ -52,24 +79,31 @@ class WatchMeasurements:
         self.measure_events("watch-keys", label, watchers, watchers)
 
     def measure_watch_put(self, label):
-        """One server: without a watcher of the key, with one that reads, with one that stands still."""
+        """One server: with a client that watches the key and reads, with one that stands still, and before, between and
+        after them without any."""
         with self.server(label) as server:
             measure = lambda n: self.h2load("watch-put", server, "Put", "put", 10, 50, n)
             n = self.calibrated(measure, 500)
             self.measure_put_cost(server, n, "alone")
-            watcher = start_watcher(self.load, server, len(self.put_key), self.failure)
-            try:
-                self.measure_put_cost(server, n, "synced")
-                watcher.send_signal(signal.SIGSTOP)
-                made = 0
-                while not server.value("etcd_debugging_mvcc_slow_watcher_total"):
-                    measure(20_000)
-                    made += 20_000
-                    if made > PUTS_BEFORE_STUCK_MAX:
-                        raise self.failure(f"{label}: a client that reads nothing is not found slow")
-                self.measure_put_cost(server, n, "stuck")
-            finally:
-                end_watcher(watcher)
+            for figure in ("synced", "stuck"):
+                watcher = start_watcher(self.load, server, len(self.put_key), self.failure)
+                try:
+                    if figure == "stuck":
+                        self.stop_reading(watcher, server, measure)
+                    self.measure_put_cost(server, n, figure)
+                finally:
+                    end_watcher(watcher)
+                self.measure_put_cost(server, n, "alone")
+
+    def stop_reading(self, watcher, server, put):
+        """Until the server has found that nobody reads."""
+        watcher.send_signal(signal.SIGSTOP)
+        made = 0
+        while not server.value("etcd_debugging_mvcc_slow_watcher_total"):
+            put(20_000)
+            made += 20_000
+            if made > PUTS_BEFORE_STUCK_MAX:
+                raise self.failure(f"{server.label}: a client that reads nothing is not found slow")
 
     def measure_put_cost(self, server, requests, figure):
         before = server.cpu_seconds()
