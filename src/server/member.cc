@@ -301,7 +301,8 @@ absl::Status Member::Parts::open_consensus() {
 // From raft's wish to a message with the state, and from a received one to a new state.
 void Member::Parts::open_snapshots() {
   snapshot_sender = std::make_unique<SnapshotSender>(SnapshotSender::Parts{
-      executors.apply, *machine, backend_snapshots, *raft, links.peers, world.log});
+      executors.apply, *machine, backend_snapshots, *raft, links.peers, world.log,
+      Index(config.snapshot_catchup_entries)});
   raft->send_snapshots_through(
       [this](raft::Message message) { snapshot_sender->request(std::move(message)); });
   snapshot_installer = std::make_unique<SnapshotInstaller>(

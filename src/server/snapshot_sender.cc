@@ -6,8 +6,10 @@
 namespace holdfast::server {
 
 namespace {
-// etcd's releaseDelayAfterSnapshot: a member that got a snapshot must find the entries after it until it caught up.
-constexpr env::Duration kHoldAfterArrival = std::chrono::seconds(30);
+// A member that got a snapshot must find the entries after it until it caught up. etcd keeps all of them for 30 s
+// (releaseDelayAfterSnapshot), a gigabyte at our rates; here that is the limit, and the member's progress is looked at.
+constexpr env::Duration kLookInterval = std::chrono::milliseconds(500);
+constexpr int kLooksMax = 60;
 }  // namespace
 
 void SnapshotSender::request(raft::Message message) {
@@ -61,11 +63,21 @@ void SnapshotSender::on_report(MemberId to, raft::SnapshotStatus status) {
   if (stopped_ || found == under_way_.end()) return;
   if (--found->second == 0) under_way_.erase(found);
   if (status == raft::SnapshotStatus::failed) return let_go();
+  look_later(to, kLooksMax);
+}
+
+void SnapshotSender::look_later(MemberId to, int looks_left) {
+  if (looks_left == 0) return let_go();
   // The timer's own id is known only after it was made.
   auto id = std::make_shared<env::TimerId>();  // shared with the task, which nobody else can tell
-  *id = parts_.apply.post_after(kHoldAfterArrival, [this, id] {
+  *id = parts_.apply.post_after(kLookInterval, [this, id, to, looks_left] {
     timers_.erase(*id);
-    let_go();
+    parts_.raft.ask_match(to, parts_.apply, [this, to, looks_left](absl::StatusOr<RaftControl::Match> match) {
+      if (stopped_) return;
+      // Well within what is kept in any case; or nobody to keep anything for.
+      if (!match.ok() || match->leader <= match->member + parts_.catchup_entries.value / 2) return let_go();
+      look_later(to, looks_left - 1);
+    });
   });
   timers_.insert(*id);
 }

@@ -1,6 +1,6 @@
 // Turns raft's wish to send a snapshot into one (etcd createMergedSnapshotMessage, sendMergedSnap; parity RAFT-17..19):
 // of the state as it is now, at the applied index, which is at least the one that raft asked for. While one is under way,
-// and for a while after it arrived, the entries that follow it are kept in memory.
+// and until its member has caught up (at most 30 s), the entries that follow it are kept in memory.
 #pragma once
 
 #include <functional>
@@ -26,6 +26,7 @@ class SnapshotSender {
     RaftOwner& raft;
     Peers& peers;
     Logger& log;
+    Index catchup_entries;  // kept in memory even for those who get no snapshot
   };
   explicit SnapshotSender(Parts parts) : parts_(std::move(parts)) {}
   ~SnapshotSender() { stop(); }
@@ -40,12 +41,13 @@ class SnapshotSender {
   void send(raft::Message message);
   void fail(MemberId to);
   void on_report(MemberId to, raft::SnapshotStatus status);
+  void look_later(MemberId to, int looks_left);
   void let_go();
 
   Parts parts_;
   bool stopped_ = false;
   std::map<MemberId, size_t> under_way_;
-  size_t held_ = 0;  // snapshots for which entries are kept: those under way, and those that arrived a short while ago
+  size_t held_ = 0;  // snapshots for which entries are kept: those under way, and those whose members have not caught up yet
   std::set<env::TimerId> timers_;
 };
 
