@@ -257,6 +257,39 @@ TEST(Transport, PeerThatIsNotThereIsReported) {
   EXPECT_TRUE(a.host.wait([&](const Notes& n) { return n.gone_.contains(b.id); }));
 }
 
+// RAFT-24
+TEST(Transport, PeerThatMovedIsReachedWhereItIs) {
+  Node a(1), b(2);
+  b.serve();
+  a.transport->add(b.id, {"http://127.0.0.1:1"});
+  a.send(b.id, MessageType::pre_vote, 1);
+  ASSERT_TRUE(a.host.wait([&](const Notes& n) { return n.unreachable_.contains(b.id); }));
+  a.transport->update(b.id, {b.url});
+  a.send(b.id, MessageType::pre_vote, 2);
+  ASSERT_TRUE(b.host.wait([](const Notes& n) { return !n.messages_.empty(); }));
+  EXPECT_EQ(indexes(b.host, MessageType::pre_vote), (std::vector<uint64_t>{2}));
+}
+
+// RAFT-24, RAFT-26
+TEST(Transport, RemovedPeerGetsNothing) {
+  Node a(1), b(2);
+  a.serve();
+  b.serve();
+  a.add(b);
+  b.add(a);
+  ASSERT_TRUE(a.wait_streams());
+  EXPECT_NE(a.transport->active_since(b.id), env::Instant{});
+  a.send(b.id, MessageType::pre_vote, 1);
+  ASSERT_TRUE(b.host.wait([](const Notes& n) { return n.messages_.size() == 1; }));
+  a.transport->remove(b.id);
+  a.send(b.id, MessageType::pre_vote, 2);
+  a.send(MemberId(0), MessageType::pre_vote, 3);
+  a.add(b);
+  a.send(b.id, MessageType::pre_vote, 4);
+  ASSERT_TRUE(b.host.wait([](const Notes& n) { return n.messages_.size() >= 2; }));
+  EXPECT_EQ(indexes(b.host, MessageType::pre_vote), (std::vector<uint64_t>{1, 4}));
+}
+
 // RAFT-07, TRP-43
 TEST(Transport, RemovedMemberIsTold) {
   Node a(1), b(2);
