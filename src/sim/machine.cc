@@ -54,6 +54,8 @@ class Machine::Link : public server::Peers {
       return machine_.member_->report_snapshot(to, raft::SnapshotStatus::failed);
     }
     std::erase_if(streams_, [](const auto& stream) { return stream->over(); });
+    if (streams_.size() >= server::kSnapshotsInFlightMax)
+      machine_.world_.violation(fmt::format("{} sends {} snapshots at once", machine_.name(), streams_.size() + 1));
     streams_.push_back(std::make_shared<SnapshotStream>(machine_.world_.scheduler, machine_.world_.network, machine_,
                                                         *target, std::move(snapshot), machine_.snapshot_piece_bytes_));
     streams_.back()->start();
@@ -132,6 +134,7 @@ void Machine::start() {
   CHECK(process_ == nullptr && in_cluster_);
   ++starts_;
   started_at_ = world_.scheduler.now();
+  metrics_.clear();
   died_joining_ = false;
   stopping_ = false;
   process_ = std::make_unique<SimProcess>(world_.scheduler, clock_,

@@ -15,12 +15,12 @@
 
 #include "backend/memory_engine.h"
 #include "base/log.h"
-#include "env/metrics.h"
 #include "membership/initial_cluster.h"
 #include "raft/invariants.h"
 #include "server/member.h"
 #include "sim/network.h"
 #include "sim/process.h"
+#include "sim/sim_metrics.h"
 #include "sim/sim_disk.h"
 
 namespace holdfast::sim {
@@ -103,6 +103,10 @@ class Machine {
   uint64_t snapshots_sent() const { return snapshots_sent_; }
   uint64_t snapshots_installed() const { return installed_before_ + image_->successions; }
   size_t deepest_queue() const;
+  // Requests of this process that wait for what was proposed.
+  uint64_t proposals_pending() const {
+    return static_cast<uint64_t>(metrics_.value("etcd_server_proposals_pending"));
+  }
 
  private:
   class Link;
@@ -123,7 +127,6 @@ class Machine {
   SimClock clock_;
   SimDisk disk_;
   std::shared_ptr<backend::MemoryImage> image_;  // shared with the engine, which dies with the process
-  env::NullMetrics metrics_;
   raft::Invariants invariants_;
   MemberId id_;  // 0: outside of the cluster
   bool in_cluster_;
@@ -135,6 +138,7 @@ class Machine {
   uint64_t starts_ = 0;
   uint64_t snapshots_sent_ = 0;
   size_t deepest_queue_ = 0;
+  SimMetrics metrics_;  // watchers of an earlier process may still count down
   std::unique_ptr<SimProcess> process_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<RemoteCalls> calls_;

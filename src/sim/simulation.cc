@@ -25,6 +25,9 @@ using std::chrono::seconds;
 // By when a healed cluster must serve and agree: elections, clients' patience, disks that still hang, all several times.
 constexpr env::Duration kConvergeMax = seconds(120);
 constexpr int kWatchClients = 3;
+// By when the last lease must have ended once all members serve and agree: the longest TTL, and again after a change of
+// leaders, and the time it takes to revoke it.
+constexpr env::Duration kLeasesEndMax = seconds(40);
 // Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
 constexpr size_t kExecutorQueueMax = 50'000;
 
@@ -42,6 +45,8 @@ class Simulation final : public ClusterRun {
   void report_clients(SimReport& report) override;
 
   bool agree() const;
+  // That some member still has.
+  size_t leases_left() const;
   void probe(size_t machine);
   void learn_changes(mvcc::Store& store);
   void compare_digests();
@@ -163,9 +168,21 @@ bool Simulation::agree() const {
     if (!machines_[i]->serving()) return false;
     const server::MemberInfo& info = machines_[i]->member().info();
     if (!info.leader() || info.applied() != info.committed()) return false;
+    // Nobody asks for anything any more: who waits still was forgotten.
+    if (machines_[i]->proposals_pending() != 0) return false;
     applied.insert(info.applied());
   }
   return applied.size() == 1;
+}
+
+size_t Simulation::leases_left() const {
+  size_t most = 0;
+  for (const size_t i : part_of_cluster()) {
+    if (!machines_[i]->serving()) continue;
+    const auto left = machines_[i]->member().leases().list({});
+    if (left.ok()) most = std::max(most, left->size());
+  }
+  return most;
 }
 
 void Simulation::probe(size_t machine) {
@@ -179,6 +196,7 @@ void Simulation::probe(size_t machine) {
 void Simulation::converge() {
   const env::Instant deadline = scheduler_.now() + kConvergeMax;
   std::vector<size_t> members;
+  env::Instant agreed{0};
   while (!scheduler_.stopped() && scheduler_.now() < deadline) {
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
     if (!administrator_->settled()) continue;
@@ -186,7 +204,11 @@ void Simulation::converge() {
     if (probed_ < members.size()) {
       if (!probing_) probe(members[probed_]);
     } else if (workload_->idle() && agree() && watchers_->complete()) {
-      return;
+      if (leases_left() == 0) return;
+      if (agreed.nanoseconds == 0) agreed = scheduler_.now();
+      if (scheduler_.now() - agreed > kLeasesEndMax)
+        return violate(fmt::format("leases: {} are left {} s after everybody agreed", leases_left(),
+                                   kLeasesEndMax / seconds(1)));
     }
   }
   std::string state;
@@ -197,9 +219,9 @@ void Simulation::converge() {
       continue;
     }
     const server::MemberInfo& info = machine->member().info();
-    state += fmt::format("\n  {} {:x}: leader {:x} term {} committed {} applied {}", machine->name(),
+    state += fmt::format("\n  {} {:x}: leader {:x} term {} committed {} applied {} pending {}", machine->name(),
                          machine->id().value, info.leader().value, info.term().value, info.committed().value,
-                         info.applied().value);
+                         info.applied().value, machine->proposals_pending());
   }
   violate(fmt::format("liveness: {} s after everything healed, {} of {} members served{}{}\n  {}",
                       kConvergeMax / seconds(1), probed_, part_of_cluster().size(),

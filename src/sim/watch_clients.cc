@@ -49,6 +49,8 @@ class WatchClients::Client : public mvcc::WatchSink {
   void send(std::string head, SharedBytes tail) override {
     etcdserverpb::WatchResponse r;
     if (!r.ParseFromString(head + std::string(tail.view()))) return;
+    // A response is not begun when so much waits; answers to requests may be.
+    if (!r.events().empty() && waiting_ >= mvcc::kWatchOutboxBytesMax) all_.overfull_ = true;
     waiting_ += weight_;
     take(r);
   }
@@ -184,6 +186,7 @@ bool WatchClients::complete() const {
 }
 
 Verdict WatchClients::check() const {
+  if (overfull_) return Verdict::violation("events were sent to a client that takes none");
   if (has_gap_) return {};
   for (const auto& client : clients_) {
     for (const WatchRecord& record : client->earlier())

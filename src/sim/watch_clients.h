@@ -47,6 +47,7 @@ class WatchClients {
   int64_t known_ = 1;  // the truth is known up to this revision
   bool has_gap_ = false;
   bool settled_ = false;
+  bool overfull_ = false;  // an outbox was
   uint64_t events_ = 0;
 };
 
