@@ -186,8 +186,14 @@ absl::Status Cluster::validate(const raft::ConfChange& change, int max_learners)
       }
       return absl::OkStatus();
     }
-    case ConfChangeType::remove_node:
-      return is_known(id) ? absl::OkStatus() : error(EtcdError::member_not_found);
+    case ConfChangeType::remove_node: {
+      if (!is_known(id)) return error(EtcdError::member_not_found);
+      // etcd panics, on all members and at each restart. Two requests that were both good when they were made suffice.
+      const bool voter_stays = std::any_of(members_.begin(), members_.end(), [&](const auto& m) {
+        return m.first != id && is_known(m.first) && !m.second.is_learner;
+      });
+      return voter_stays ? absl::OkStatus() : error(EtcdError::member_not_enough_started);
+    }
     case ConfChangeType::update_node: {
       if (!is_known(id)) return error(EtcdError::member_not_found);
       const auto member = parse_member(change.context.view());

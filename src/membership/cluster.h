@@ -83,7 +83,8 @@ class Cluster {
 
   // --- at apply ---
 
-  // CLU-05. Errors: member_not_found, member_exist, peer_url_exist, member_not_learner, too_many_learners. A context that
+  // CLU-05. Errors: member_not_found, member_exist, peer_url_exist, member_not_learner, too_many_learners; and
+  // member_not_enough_started for the removal of the last voter. A context that
   // can't be read is InvalidArgument: etcd panics, on all members alike.
   absl::Status validate(const raft::ConfChange& change, int max_learners) const;
 

@@ -72,6 +72,17 @@ TEST(Validate, RemovalsAndUpdates) {  // CLU-05, CLU-06, CLU-08
                  EtcdError::member_not_found));
 }
 
+// Raft can't be without voters; etcd panics at such an entry, at each start again.
+TEST(Validate, TheLastVoterStays) {
+  Cluster cluster = cluster_of({member(1), member(2), member(3, "", true)});
+  RecordChanges ignored;
+  EXPECT_TRUE(cluster.validate(change(ConfChangeType::remove_node, 1), 1).ok());
+  cluster.remove(MemberId(2), ignored);
+  EXPECT_TRUE(is(cluster.validate(change(ConfChangeType::remove_node, 1), 1),
+                 EtcdError::member_not_enough_started));
+  EXPECT_TRUE(cluster.validate(change(ConfChangeType::remove_node, 3), 1).ok());
+}
+
 TEST(Validate, ProvisionalMembersAreNotInTheWay) {  // RAL-15
   Cluster cluster = Cluster::provisional(ClusterId(9), {member(1, "a"), member(2, "b")});
   EXPECT_EQ(cluster.members().size(), 2u);
