@@ -80,7 +80,8 @@ membership::InitialCluster Administrator::initial_cluster() const {
 void Administrator::tick() {
   if (const View cluster = view()) {
     reconcile(*cluster);
-    if (!over_ && scheduler_.now() >= next_change_) {
+    // Without a cluster version nobody can join, and who was added alone may keep it from being decided, as etcd's do.
+    if (!over_ && cluster->version() && scheduler_.now() >= next_change_) {
       next_change_ = scheduler_.now() +
                      env::Duration(random_.between(100'000'000, 2 * knobs_.between_changes.count()));
       change(*cluster);

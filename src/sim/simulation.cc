@@ -200,7 +200,10 @@ void Simulation::converge() {
   while (!scheduler_.stopped() && scheduler_.now() < deadline) {
     scheduler_.run_until(scheduler_.now() + milliseconds(100));
     if (!administrator_->settled()) continue;
-    if (members.empty()) members = part_of_cluster();
+    if (members != part_of_cluster()) {
+      members = part_of_cluster();
+      probed_ = 0;
+    }
     if (probed_ < members.size()) {
       if (!probing_) probe(members[probed_]);
     } else if (workload_->idle() && agree() && watchers_->complete()) {
