@@ -174,6 +174,35 @@ TEST(SimNetwork, BlocksOneWay) {
   EXPECT_EQ(net.got.size(), 6u);
 }
 
+TEST(SimNetwork, StreamsArriveOrBreak) {
+  Net net;
+  int arrived = 0;
+  int broken = 0;
+  const auto carry = [&](uint64_t bytes) {
+    net.network.carry(Address{1}, Address{2}, bytes, net.scheduler.now(), [&] { ++arrived; }, [&] { ++broken; });
+  };
+  carry(1000);
+  net.scheduler.run_until(net.scheduler.now() + seconds(1));
+  EXPECT_EQ(arrived, 1);
+  net.network.block(Address{1}, Address{2});
+  carry(1000);
+  net.scheduler.run_until(net.scheduler.now() + seconds(10));
+  EXPECT_EQ(broken, 1);
+  net.network.unblock(Address{1}, Address{2});
+  net.network.set_quality({.snapshot_bytes_per_second = 1'000});
+  carry(10'000);
+  net.scheduler.run_until(net.scheduler.now() + seconds(9));
+  EXPECT_EQ(arrived, 1);
+  net.scheduler.run_until(net.scheduler.now() + seconds(2));
+  EXPECT_EQ(arrived, 2);
+  carry(10'000);
+  net.network.heal();  // a new connection
+  net.scheduler.run_until(net.scheduler.now() + seconds(20));
+  EXPECT_EQ(arrived, 2);
+  EXPECT_EQ(broken, 2);
+  EXPECT_EQ(net.network.counts().broken, 2u);
+}
+
 TEST(SimNetwork, AFullLinkRefuses) {
   Net net;
   net.send(static_cast<int>(kLinkMessagesMax) + 100);

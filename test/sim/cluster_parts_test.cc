@@ -1,0 +1,244 @@
+// What a run is made of: clients, faults, changes of membership, snapshots and calls between members, each alone on a small
+// cluster.
+#include <set>
+
+#include "base/errors.h"
+#include "membership/cluster.h"
+#include "sim/administrator.h"
+#include "sim/nemesis.h"
+#include "sim/remote_calls.h"
+#include "sim/workload.h"
+#include "sim_cluster.h"
+
+namespace holdfast::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// --- clients ---
+
+TEST(Workload, ProbesSayWhetherAMachineServes) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  std::vector<bool> served;
+  workload.probe(0, [&](bool yes) { served.push_back(yes); });
+  cluster.run(seconds(10));
+  cluster[0].crash(Machine::Loss::power);
+  workload.probe(0, [&](bool yes) { served.push_back(yes); });
+  cluster.run(seconds(10));
+  EXPECT_EQ(served, (std::vector<bool>{true, false}));
+  EXPECT_TRUE(workload.idle());
+}
+
+TEST(Workload, RecordsEachOperationOnceAndComesToRest) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  workload.start();
+  cluster.run(seconds(20));
+  workload.stop();
+  cluster.run(seconds(20));
+  EXPECT_TRUE(workload.idle());
+  EXPECT_GT(workload.counts().acknowledged, 100u);
+  EXPECT_EQ(workload.counts().unknown, 0u) << "nothing fails here";
+  const uint64_t before = workload.counts().operations;
+  cluster.run(seconds(20));
+  EXPECT_EQ(workload.counts().operations, before);
+  std::set<KvKind> kinds;
+  for (const HistoryEntry& entry : workload.history()) kinds.insert(entry.op.kind);
+  EXPECT_EQ(kinds.size(), 5u);
+  for (const auto& machine : cluster.machines) EXPECT_EQ(machine->proposals_pending(), 0u);
+}
+
+// --- faults ---
+
+TEST(Nemesis, BreaksAndHealsEverything) {
+  Knobs knobs = quiet_knobs(3, 3);
+  knobs.between_faults = milliseconds(200);
+  uint64_t faults = 0;
+  uint64_t starts = 0;
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    SimCluster cluster(knobs, seed);
+    Nemesis nemesis(cluster.scheduler, cluster.network, cluster.machines, cluster.knobs, cluster.log);
+    cluster.on_ended = [&](Machine& machine) { EXPECT_TRUE(nemesis.excuses(machine)) << cluster.ended.back(); };
+    cluster.start();
+    nemesis.start();
+    cluster.run(seconds(20));
+    nemesis.heal();
+    faults += nemesis.faults();
+    cluster.run(seconds(30));
+    for (const auto& a : cluster.machines) {
+      EXPECT_TRUE(a->serving()) << a->name() << " of seed " << seed;
+      EXPECT_FALSE(a->process()->paused());
+      starts += a->starts();
+      for (const auto& b : cluster.machines) EXPECT_FALSE(cluster.network.blocked(a->address(), b->address()));
+    }
+    EXPECT_NE(cluster.leader(), nullptr) << "seed " << seed;
+    EXPECT_TRUE(cluster.violations.empty());
+  }
+  EXPECT_GT(faults, 300u);
+  EXPECT_GT(starts, 50u);
+}
+
+TEST(Nemesis, ExcusesOnlyWhatItBroke) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  Nemesis nemesis(cluster.scheduler, cluster.network, cluster.machines, cluster.knobs, cluster.log);
+  cluster.start();
+  EXPECT_FALSE(nemesis.excuses(cluster[1]));
+  cluster[1].crash(Machine::Loss::process);
+  cluster.run(seconds(60));
+  EXPECT_TRUE(cluster[1].down()) << "nobody starts it";
+}
+
+// --- snapshots ---
+
+Knobs with_snapshots() {
+  Knobs knobs = quiet_knobs(3, 3);
+  knobs.config.snapshot_count = 5;
+  knobs.config.snapshot_catchup_entries = 1;
+  return knobs;
+}
+
+// Leaves `late` alone until the others have let go of the log.
+void leave_behind(SimCluster& cluster, Workload& workload, Machine& late) {
+  for (const auto& other : cluster.machines) {
+    cluster.network.block(late.address(), other->address());
+    cluster.network.block(other->address(), late.address());
+  }
+  workload.start();
+  cluster.run(seconds(30));
+}
+
+TEST(SnapshotStream, BringsALateMemberUpToDate) {
+  SimCluster cluster(with_snapshots());
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  Machine& late = *cluster.find([&](Machine& m) { return &m != cluster.leader(); });
+  leave_behind(cluster, workload, late);
+  cluster.network.heal();
+  workload.stop();
+  cluster.run(seconds(30));
+  EXPECT_GE(late.snapshots_installed(), 1u);
+  EXPECT_EQ(late.member().info().applied(), cluster.leader()->member().info().applied());
+  EXPECT_TRUE(cluster.violations.empty());
+}
+
+TEST(SnapshotStream, OneThatBreaksIsSentAgain) {
+  SimCluster cluster(with_snapshots());
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  Machine& late = *cluster.find([&](Machine& m) { return &m != cluster.leader(); });
+  leave_behind(cluster, workload, late);
+  // As slow as a piece a second; cut in the middle of it, three times.
+  cluster.network.heal();
+  LinkQuality slow;
+  slow.snapshot_bytes_per_second = 2'000;
+  cluster.network.set_quality(slow);
+  workload.stop();
+  for (int i = 0; i < 3; ++i) {
+    cluster.run(milliseconds(3'500));
+    EXPECT_EQ(late.snapshots_installed(), 0u);
+    cluster.network.heal();  // its connections are new
+    cluster.network.set_quality(slow);
+  }
+  cluster.network.heal();
+  cluster.run(seconds(60));
+  uint64_t sent = 0;
+  for (const auto& machine : cluster.machines) sent += machine->snapshots_sent();
+  EXPECT_GE(sent, 2u);
+  EXPECT_GE(late.snapshots_installed(), 1u);
+  for (const std::string& path : late.disk().files_under(late.snap_dir()))
+    EXPECT_EQ(path.find("/tmp"), std::string::npos) << path;
+}
+
+// --- calls ---
+
+TEST(RemoteCalls, AnswerOnceWhateverHappens) {
+  SimCluster cluster(quiet_knobs(2, 2));
+  cluster.start();
+  RemoteCalls calls(cluster.scheduler, cluster.network, cluster[0],
+                    [&](const std::string& url) { return cluster.find([&](Machine& m) { return m.peer_url() == url; }); });
+  std::vector<absl::Status> answers;
+  const auto ask = [&](const std::string& url) {
+    cluster[0].rpc().post([&, url] {
+      calls.get_members({url, seconds(3), &cluster[0].rpc()}, [&](const auto& membership) {
+        answers.push_back(membership.status());
+        if (membership.ok()) EXPECT_EQ(membership->members.size(), 2u);
+      });
+    });
+    cluster.run(seconds(10));
+  };
+  ask(cluster[1].peer_url());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].ok()) << answers[0];
+  ask("http://10.9.9.9:2380");
+  cluster.network.block(Address{1}, Address{0});  // the question arrives, the answer does not
+  ask(cluster[1].peer_url());
+  cluster.network.unblock(Address{1}, Address{0});
+  cluster[1].crash(Machine::Loss::process);
+  ask(cluster[1].peer_url());
+  ASSERT_EQ(answers.size(), 4u);
+  for (size_t i = 1; i < 4; ++i) EXPECT_TRUE(absl::IsUnavailable(answers[i])) << i << answers[i];
+}
+
+// --- membership ---
+
+TEST(Administrator, MembersComeAndGoAndItComesToRest) {
+  Knobs knobs = quiet_knobs(1, 4);
+  knobs.between_changes = seconds(1);
+  SimCluster cluster(knobs);
+  Administrator administrator(cluster.scheduler, cluster.machines, cluster.knobs, cluster.log);
+  cluster.initial_cluster = [&] { return administrator.initial_cluster(); };
+  cluster.on_ended = [&](Machine& machine) {
+    EXPECT_TRUE(machine.died_joining()) << cluster.ended.back();
+    cluster.scheduler.after(milliseconds(100), [&machine] {
+      if (machine.down() && machine.in_cluster()) machine.start();
+    });
+  };
+  cluster.start();
+  administrator.start();
+  cluster.run(seconds(300));
+  administrator.finish();
+  EXPECT_FALSE(administrator.settled());
+  cluster.run(seconds(60));
+  EXPECT_TRUE(administrator.settled());
+  EXPECT_GT(administrator.counts().joined, 5u);
+  EXPECT_GT(administrator.counts().left, 3u);
+  EXPECT_GT(administrator.counts().promoted, 0u);
+  EXPECT_TRUE(cluster.violations.empty());
+  // Who is listed is who runs.
+  ASSERT_NE(cluster.leader(), nullptr);
+  const auto listed = cluster.leader()->member().info().cluster();
+  size_t running = 0;
+  for (const auto& machine : cluster.machines) {
+    if (!machine->in_cluster()) continue;
+    ++running;
+    EXPECT_TRUE(machine->serving()) << machine->name();
+    EXPECT_NE(listed->find(machine->id()), nullptr) << machine->name();
+  }
+  EXPECT_EQ(running, listed->members().size());
+}
+
+TEST(Machine, LeavesWithNothingAndComesBackAsSomebodyElse) {
+  SimCluster cluster(quiet_knobs(1, 1));
+  cluster.start();
+  const MemberId before = cluster[0].id();
+  EXPECT_GT(cluster[0].disk().used_bytes(), 0u);
+  cluster[0].crash(Machine::Loss::process);
+  cluster[0].leave();
+  EXPECT_FALSE(cluster[0].in_cluster());
+  EXPECT_EQ(cluster[0].disk().used_bytes(), 0u);
+  cluster[0].join(MemberId(7));
+  EXPECT_EQ(cluster[0].id(), MemberId(7));
+  EXPECT_NE(before, MemberId(7));
+  // There is no cluster any more that would take it.
+  cluster[0].start();
+  cluster.run(seconds(30));
+  EXPECT_TRUE(cluster[0].down());
+  EXPECT_TRUE(cluster[0].died_joining());
+}
+
+}  // namespace
+}  // namespace holdfast::sim
