@@ -42,7 +42,7 @@ TEST(Workload, RecordsEachOperationOnceAndComesToRest) {
   cluster.run(seconds(20));
   EXPECT_TRUE(workload.idle());
   EXPECT_GT(workload.counts().acknowledged, 100u);
-  EXPECT_EQ(workload.counts().unknown, 0u) << "nothing fails here";
+  EXPECT_LT(workload.counts().unknown, 10u) << "refused revocations at most";
   const uint64_t before = workload.counts().operations;
   cluster.run(seconds(20));
   EXPECT_EQ(workload.counts().operations, before);
@@ -77,6 +77,7 @@ TEST(Nemesis, BreaksAndHealsEverything) {
     }
     EXPECT_NE(cluster.leader(), nullptr) << "seed " << seed;
     EXPECT_TRUE(cluster.violations.empty());
+    cluster.end();
   }
   EXPECT_GT(faults, 300u);
   EXPECT_GT(starts, 50u);
@@ -90,6 +91,7 @@ TEST(Nemesis, ExcusesOnlyWhatItBroke) {
   cluster[1].crash(Machine::Loss::process);
   cluster.run(seconds(60));
   EXPECT_TRUE(cluster[1].down()) << "nobody starts it";
+  cluster.end();
 }
 
 // --- snapshots ---
@@ -165,7 +167,8 @@ TEST(RemoteCalls, AnswerOnceWhateverHappens) {
     cluster[0].rpc().post([&, url] {
       calls.get_members({url, seconds(3), &cluster[0].rpc()}, [&](const auto& membership) {
         answers.push_back(membership.status());
-        if (membership.ok()) EXPECT_EQ(membership->members.size(), 2u);
+        if (!membership.ok()) return;
+        EXPECT_EQ(membership->members.size(), 2u);
       });
     });
     cluster.run(seconds(10));

@@ -40,7 +40,9 @@ class SimCluster {
                                                    i < knobs.members ? Machine::Role::founder : Machine::Role::spare,
                                                    config_of(knobs, i), Wiring::five_executors, 2'000));
   }
-  ~SimCluster() {
+  ~SimCluster() { end(); }
+  // Before anything dies that was made after the cluster and that machines ask: a nemesis.
+  void end() {
     for (auto& machine : machines) machine->crash(Machine::Loss::process);
   }
   void start() {
