@@ -89,6 +89,30 @@ WireFault find_fault(std::string_view bytes, const Descriptor& type, int depth) 
   return reader.ok() ? WireFault::none : WireFault::malformed;
 }
 
+size_t bytes_size(size_t size) { return wire::varint_size(size) + size; }
+
+// Of all fields in their shortest form, but for those that have another type than they should: those count nothing. What is
+// larger holds such fields, or groups, which the reader passes over.
+size_t plain_size(std::string_view bytes, const Descriptor& type) {
+  size_t size = 0;
+  wire::Reader reader(bytes);
+  Field field;
+  while (reader.next(field)) {
+    const FieldDescriptor* descriptor = known(type, field);
+    if (descriptor == nullptr && type.FindFieldByNumber(static_cast<int>(field.number)) != nullptr) continue;
+    size += wire::varint_size(uint64_t{field.number} << 3);
+    if (field.type == Type::varint) {
+      size += wire::varint_size(field.varint);
+    } else if (field.type == Type::bytes) {
+      const bool nested = descriptor != nullptr && descriptor->type() == FieldDescriptor::TYPE_MESSAGE;
+      size += bytes_size(nested ? plain_size(field.bytes, *descriptor->message_type()) : field.bytes.size());
+    } else {
+      size += field.type == Type::fixed64 ? 8 : 4;
+    }
+  }
+  return size;
+}
+
 void copy_known(std::string_view bytes, const Descriptor& type, std::string& out) {
   wire::Writer writer(out);
   wire::Reader reader(bytes);
@@ -114,6 +138,8 @@ void copy_known(std::string_view bytes, const Descriptor& type, std::string& out
 }  // namespace
 
 WireFault find_wire_fault(std::string_view bytes, const Descriptor& type) { return find_fault(bytes, type, 0); }
+
+bool is_plain(std::string_view bytes, const Descriptor& type) { return plain_size(bytes, type) == bytes.size(); }
 
 std::string without_unknown_fields(std::string_view bytes, const Descriptor& type) {
   std::string out;

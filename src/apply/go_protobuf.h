@@ -21,5 +21,8 @@ WireFault find_wire_fault(std::string_view bytes, const google::protobuf::Descri
 
 // The same message without what `type` doesn't know, everything in its shortest form. `bytes` has no fault.
 std::string without_unknown_fields(std::string_view bytes, const google::protobuf::Descriptor& type);
+// True if members before 3.7 can read it too: for gogo/protobuf a known field of another wire type is an error, which for 3.7
+// is an unknown field. Fields that are unknown by their number are fine, groups and numbers longer than need be are not.
+bool is_plain(std::string_view bytes, const google::protobuf::Descriptor& type);
 
 }  // namespace holdfast::apply

@@ -1,8 +1,11 @@
 #include "server/request_door.h"
 
+#include "apply/go_protobuf.h"
+#include "base/check.h"
 #include "base/errors.h"
 #include "base/wire.h"
 #include "membership/v2_store.h"
+#include "raft_internal.pb.h"
 
 namespace holdfast::server {
 
@@ -12,6 +15,13 @@ namespace {
 constexpr uint64_t kMaxApplyGap = 5000;
 constexpr uint64_t kMaxApplyGapPriority = 10000;
 constexpr uint32_t kHeaderField = 100;
+
+const google::protobuf::Descriptor& message_type(Command command) {
+  const auto* field = etcdserverpb::InternalRaftRequest::descriptor()->FindFieldByNumber(static_cast<int>(command));
+  CHECK(field != nullptr, "no field {}", static_cast<uint32_t>(command));
+  return *field->message_type();
+}
+
 }  // namespace
 
 SharedBytes internal_raft_request(uint64_t id, const AuthInfo& auth, Command command,
@@ -60,6 +70,12 @@ void RequestDoor::propose(const CallContext& context, Command command, std::stri
   if (too_far_behind(command)) {
     WaitTable::answer(std::move(waiter), error(EtcdError::too_many_requests));
     return;
+  }
+  // What some member might not be able to read is left out; of a put, which comes most often, it was already.
+  std::string known;
+  if (command != Command::put && !apply::is_plain(request, message_type(command))) {
+    known = apply::without_unknown_fields(request, message_type(command));
+    request = known;
   }
   const uint64_t id = ids_.next();
   SharedBytes data = internal_raft_request(id, context.auth, command, request);

@@ -60,6 +60,14 @@ std::optional<PutView> parse_put(std::string_view bytes) {
   return view;
 }
 
+bool is_plain(const PutView& view) {
+  const auto bytes_field = [](std::string_view v) { return v.empty() ? 0 : 1 + wire::varint_size(v.size()) + v.size(); };
+  size_t size = bytes_field(view.key) + bytes_field(view.value);
+  if (view.lease != 0) size += 1 + wire::varint_size(static_cast<uint64_t>(view.lease));
+  for (const bool flag : {view.prev_kv, view.ignore_value, view.ignore_lease}) size += flag ? 2 : 0;
+  return size == view.bytes.size();
+}
+
 std::optional<RangeView> parse_range(std::string_view bytes) {
   RangeView view;
   view.bytes = bytes;

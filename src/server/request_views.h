@@ -57,6 +57,9 @@ std::optional<PutView> parse_put(std::string_view bytes);
 std::optional<RangeView> parse_range(std::string_view bytes);
 
 // Of a message that somebody has already: `bytes` is left empty.
+// True if the bytes hold nothing but what the view shows, as almost all do: no unknown fields, no field twice.
+bool is_plain(const PutView& view);
+
 RangeView view_of(const etcdserverpb::RangeRequest& request);
 etcdserverpb::RangeRequest to_message(const RangeView& view);
 

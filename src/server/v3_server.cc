@@ -2,6 +2,7 @@
 
 #include "apply/alarm_store.h"
 #include "apply/checks.h"
+#include "apply/go_protobuf.h"
 #include "base/errors.h"
 #include "base/wire.h"
 #include "mvcc/store.h"
@@ -63,7 +64,11 @@ void V3Server::put(const CallContext& context, const PutView& request, ProposalD
   if (!has_room(apply::put_cost(request.key, request.value)))
     return refuse_for_room(context, std::move(done));
   if (absl::Status status = check(request); !status.ok()) return fail(done, std::move(status));
-  parts_.proposer.propose(context, Command::put, request.bytes, std::move(done));
+  const google::protobuf::Descriptor& type = *pb::PutRequest::descriptor();
+  if (is_plain(request) || apply::is_plain(request.bytes, type))
+    return parts_.proposer.propose(context, Command::put, request.bytes, std::move(done));
+  // What some member couldn't read is left out (RequestDoor does the same for all others).
+  parts_.proposer.propose(context, Command::put, apply::without_unknown_fields(request.bytes, type), std::move(done));
 }
 
 void V3Server::delete_range(const CallContext& context, const pb::DeleteRangeRequest& request,

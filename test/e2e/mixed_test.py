@@ -6,6 +6,7 @@ import threading
 import unittest
 
 import harness
+import rpc
 from cluster_harness import Cluster, harness_wait
 
 ETCD_37 = os.environ.get("HOLDFAST_ETCD_37", "")
@@ -86,6 +87,35 @@ class Mixed:
         self.assertEqual(theirs[0].get("away-49"), "x")
         self.write_by_all(4)
 
+
+    # What a client sends to one of ours becomes an entry of theirs; one that they couldn't unmarshal would end them.
+    @unittest.skipUnless(rpc.available, "protoc or python3-grpcio is not installed")
+    def test_odd_requests_end_nobody(self):
+        theirs, *ours = self.start(self.etcd, harness.HOLDFAST, harness.HOLDFAST)
+        self.make_lead(ours)
+        key = b"\x0a\x01k"
+        put = key + b"\x12\x01v"
+        operation = lambda request: b"\x12" + bytes([len(request) + 2]) + b"\x12" + bytes([len(request)]) + request
+        client = rpc.Client(f"127.0.0.1:{self.cluster.leader().client_port}")
+        self.addCleanup(client.close)
+
+        def call(method, request):
+            same = lambda b: b
+            try:
+                client.channel.unary_unary(f"/etcdserverpb.{method}", same, same)(request, timeout=10)
+            except rpc.grpc.RpcError as error:
+                return error.code().name
+            return "OK"
+        for odd in (b"\x08\x01", b"\x0b\x0c", b"\x7b\x7c", b"\x78\x01"):  # key as a number, a group, field 15
+            for method, request in (("KV/Put", put + odd), ("KV/DeleteRange", key + odd), ("KV/Txn", operation(put + odd)),
+                                    ("Lease/LeaseGrant", b"\x08\x64" + b"\x12\x01x")):
+                self.assertEqual(call(method, request), "OK", (method, request))
+        for odd in (b"\x18" + b"\xff" * 9 + b"\x02", b"\x02\x01k", b"\x7b\x00\x00\x7c"):  # 65 bits, field 0, in a group too
+            for method, request in (("KV/Put", put + odd), ("KV/DeleteRange", key + odd), ("KV/Txn", operation(put + odd))):
+                self.assertEqual(call(method, request), "INTERNAL", (method, request))
+        theirs.put("after", "all")
+        self.assertTrue(theirs.running())
+        self.cluster.assert_equal_hashes(self)
 
     # RAFT-17 RAFT-18 RAFT-19 TRP-46
     def test_catch_up_over_a_snapshot(self):
