@@ -220,8 +220,8 @@ const Flag kFlags[] = {
      "Time for which a simple token is good."},
 
     // Profiling and monitoring
-    {"enable-pprof", at<&C::enable_pprof>, "false", "", planned, profiling, "",
-     "Serve runtime profiles under /debug/pprof/."},
+    {"enable-pprof", at<&C::enable_pprof>, "false", "", no_effect, profiling, "",
+     "Go's runtime profiles under /debug/pprof/; there are none here, perf shows more."},
     {"metrics", at<&C::metrics>, "basic", "", built, profiling, "",
      "basic, or extensive to add histograms of gRPC handling times."},
     {"listen-metrics-urls", at<&C::listen_metrics_urls>, "", "", built, profiling, "",
