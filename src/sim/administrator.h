@@ -2,8 +2,8 @@
 // through whichever member answers. What a request did it reads from the cluster itself, as administrators do who got no
 // answer: machines of listed members get started, those of removed ones get taken out and wiped.
 //
-// It does what raft can survive: no id comes back without its disk, and a removed member's disk goes only when one that
-// stays knows of the removal.
+// It does what raft can survive: no id comes back without its disk, a removed member's disk goes only when one that stays
+// knows of the removal, and two voters stay two.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +54,7 @@ class Administrator {
   void take_out(Machine& machine);
   bool removal_is_known(MemberId id) const;
   void change(const membership::Cluster& cluster);
+  bool may_remove(const membership::Cluster& cluster, MemberId id) const;
   void add(const membership::Cluster& cluster);
   // Runs on a member's executor for requests and answers there, once or never.
   using Answered = UniqueFunction<void(const absl::Status&)>;
