@@ -1,6 +1,7 @@
 // The lessor's time: promotion, renewal, expiry and checkpoints. What isn't primary has none.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "lease/lessor.h"
 #include "lease/lessor_parts.h"
 
@@ -85,7 +86,10 @@ void Lessor::promote(env::Duration extend, env::Instant now) {
   queue_.reserve(leases_.size());
   for (auto& [id, lease] : leases_) {
     lease->place = kNotQueued;
-    refresh(*lease, extend, now);
+    if (mutant("lease.expiry_of_an_earlier_reign") && lease->expiry != kForever)
+      queue_put(*lease, lease->expiry);
+    else
+      refresh(*lease, extend, now);
     schedule_checkpoint(*lease, now);
   }
   if (leases_.size() >= static_cast<size_t>(options_.revoke_rate)) spread_expiries(extend, now);
@@ -137,7 +141,7 @@ Lessor::Renewal Lessor::renew(LeaseId id, env::Instant now) {
   if (!primary_) return {.outcome = RenewOutcome::not_primary};
   const Lease* lease = find(id);
   if (lease == nullptr) return {.outcome = RenewOutcome::not_found};
-  if (lease->expiry <= now) return {.outcome = RenewOutcome::expired};
+  if (lease->expiry <= now && !mutant("lease.renewed_after_its_end")) return {.outcome = RenewOutcome::expired};
   if (options_.checkpoints && lease->remaining_ttl > 0)
     return {.outcome = RenewOutcome::checkpointed};
   return renew_after_checkpoint(id, now);

@@ -114,12 +114,12 @@ KeyVersions::Left KeyVersions::compact(int64_t at, std::optional<RevisionPair>& 
   const std::optional<size_t> newest = newest_at(at);
   if (!newest) return Left::something;
   const Past old = at_position(*newest);
-  if (old.tombstone && old.main < at) {
+  if (old.tombstone && (old.main < at || mutant("mvcc.compaction_drops_tombstone_at_revision"))) {
     if (*newest + 1 == revision_count()) return Left::nothing;
     drop_before(*newest + 1);
     return Left::something;
   }
-  kept = RevisionPair{old.main, old.sub};
+  if (!(mutant("mvcc.compaction_drops_live_revision") && old.main == at)) kept = RevisionPair{old.main, old.sub};
   drop_before(*newest);
   return Left::something;
 }
@@ -129,7 +129,6 @@ std::optional<RevisionPair> KeyVersions::keep(int64_t at) const {
   if (!newest) return std::nullopt;
   const Past old = at_position(*newest);
   if (old.tombstone) return std::nullopt;
-  if (mutant("mvcc.compaction_drops_live_revision") && old.main == at) return std::nullopt;
   return RevisionPair{old.main, old.sub};
 }
 

@@ -142,6 +142,8 @@ absl::Status Invariants::check_changes(const Raft& raft) const {
     if (log.last_index() < seen_.last.index || (kept.ok() && *kept != seen_.last.term)) {
       return broken(raft, "a leader dropped or replaced its entry {}", seen_.last.index.value);
     }
+    if (log.committed() > seen_.committed.index && log.term_or_zero(log.committed()) != raft.term())
+      return broken(raft, "a leader committed entry {} of an older term by counting", log.committed().value);
   }
   return absl::OkStatus();
 }

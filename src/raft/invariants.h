@@ -21,7 +21,7 @@ namespace holdfast::raft {
 // log nor exceed the node's; progress fits the configuration, the log and its own state; who leads
 // whom fits the role. Checked as changes: the term never falls; at most one vote a term; committed
 // and applied never fall, and what is committed stays as it is; a leader only appends (Raft figure
-// 3: Leader Append-Only); one leader a term.
+// 3: Leader Append-Only) and commits by counting what is of its own term (5.4.2); one leader a term.
 class Invariants {
  public:
   absl::Status check(const Raft& raft);

@@ -65,7 +65,10 @@ bool Log::up_to_date(EntryId theirs) const {
 }
 
 std::optional<Index> Log::maybe_append(EntryId previous, const Entries& entries, Index committed) {
-  if (!matches(previous)) return std::nullopt;
+  if (!matches(previous)) {
+    if (mutant("raft.append_commits_unmatched")) commit_to(std::min(committed, last_index()));
+    return std::nullopt;
+  }
   const Index last_new = previous.index + entries.size();
   const Index conflict = find_conflict(entries);
   if (conflict != Index(0)) {
@@ -75,7 +78,7 @@ std::optional<Index> Log::maybe_append(EntryId previous, const Entries& entries,
     }
     append(entries.slice(conflict - (previous.index + 1), entries.size()));
   }
-  commit_to(std::min(committed, mutant("raft.append_commits_too_far") ? last_index() : last_new));
+  commit_to(std::min(committed, last_new));
   return last_new;
 }
 

@@ -44,9 +44,13 @@ void draw_settings(Random& random, Knobs& knobs) {
 
 void draw_clients(Random& random, ClientKnobs& clients) {
   clients.clients = static_cast<int>(random.between(2, 8));
+  clients.monitors = random.chance(1, 3);
   clients.keys = pick(random, {2, 5, 10, 30});
   clients.think_max = milliseconds(pick(random, {50, 100, 500, 1'000}));
   clients.rest_max = seconds(pick(random, {0, 0, 10, 60}));
+  // Whoever loses patience soon asks on while others still wait for a leader that is gone.
+  clients.timeout_min = milliseconds(pick(random, {50, 500}));
+  clients.timeout_max = milliseconds(pick(random, {500, 2'000, 9'000}));
   clients.value_bytes_max = pick<size_t>(random, {8, 64, 1'000});
   if (random.chance(1, 6)) clients.big_value_ppm = 50'000;
   if (random.chance(1, 2)) clients.lost_request_ppm = clients.lost_answer_ppm = 20'000;

@@ -15,6 +15,7 @@ namespace holdfast::sim {
 
 struct ClientKnobs {
   int clients = 4;
+  bool monitors = false;          // beside them, one for each machine that reads from it all the time
   int keys = 10;
   env::Duration think_min{0};     // between an answer and the next operation
   env::Duration think_max{0};

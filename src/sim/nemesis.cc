@@ -1,5 +1,6 @@
 #include "sim/nemesis.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -33,7 +34,10 @@ Nemesis::Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::
       knobs_(knobs),
       log_(log),
       random_(scheduler.random().fork()),
-      patients_(machines.size()) {
+      patients_(machines.size()),
+      ambush_(scheduler, random_.fork(), 8 * knobs.link.delay_max,
+              [this](MemberId whom, Ambush::Moment moment) { strike_from_ambush(whom, moment); }) {
+  network_.on_send([this](const raft::Message& message) { ambush_.saw(message); });
   for (size_t i = 0; i < machines_.size(); ++i) {
     patients_[i].latency = random_.fork();
     machines_[i]->disk().set_latency(
@@ -46,6 +50,7 @@ void Nemesis::start() {
                                        &Nemesis::stop, &Nemesis::kill_all, &Nemesis::pause};
   static constexpr Fault kNetwork[] = {&Nemesis::partition, &Nemesis::isolate, &Nemesis::one_way, &Nemesis::bad_link,
                                        &Nemesis::bad_network};
+  static constexpr Fault kAmbush[] = {&Nemesis::lie_in_wait};
   static constexpr Fault kClock[] = {&Nemesis::clock_rate, &Nemesis::clock_jump};
   static constexpr Fault kDisk[] = {&Nemesis::disk_errors, &Nemesis::disk_full, &Nemesis::slow_disk,
                                     &Nemesis::failing_commits};
@@ -57,7 +62,8 @@ void Nemesis::start() {
   };
   choose(kProcess, 3);
   choose(kNetwork, 3);
-  if (knobs_.clock_faults) choose(kClock, 1);
+  choose(kAmbush, 3);
+  if (knobs_.clock_faults) choose(kClock, 2);
   choose(kDisk, 2);
   if (machines_.size() > 2 && random_.chance(1, 3)) chosen_.push_back(&Nemesis::leave_behind);
   if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
@@ -86,7 +92,17 @@ void Nemesis::note(std::string_view what, std::string_view whom) {
   scheduler_.note(faults_ << 8 ^ whom.size() ^ what.size() << 16);
 }
 
+Machine* Nemesis::leader() {
+  for (auto& machine : machines_) {
+    if (!machine->serving() || machine->member().info().leader() != machine->id()) continue;
+    return machine.get();
+  }
+  return nullptr;
+}
+
 Machine& Nemesis::any_machine() {
+  Machine* const chosen = random_.chance(1, 2) ? leader() : nullptr;
+  if (chosen != nullptr) return *chosen;
   std::vector<Machine*> members;
   for (auto& machine : machines_)
     if (machine->in_cluster()) members.push_back(machine.get());
@@ -113,9 +129,9 @@ void Nemesis::start_machine(Machine& machine) {
   machine.start();
 }
 
-void Nemesis::restart_later(Machine& machine) {
+void Nemesis::restart_later(Machine& machine, env::Duration max) {
   const env::Duration soon = milliseconds(10);
-  scheduler_.after(over_ ? soon : soon + a_while(seconds(20)), [this, &machine] {
+  scheduler_.after(over_ ? soon : soon + a_while(max), [this, &machine] {
     if (machine.down() && machine.in_cluster()) start_machine(machine);
   });
 }
@@ -175,14 +191,40 @@ void Nemesis::kill_all() {
   }
 }
 
-void Nemesis::pause() {
-  Machine& machine = any_machine();
+void Nemesis::pause() { pause(any_machine()); }
+
+void Nemesis::pause(Machine& machine) {
   if (machine.down() || machine.process()->paused()) return;
   note("pause", machine.name());
   machine.process()->pause();
   later(a_while(seconds(10)), [&machine, start = machine.starts()] {
     if (machine.starts() == start && !machine.down()) machine.process()->resume();
   });
+}
+
+// --- ambushes ---
+
+void Nemesis::lie_in_wait() {
+  const auto moment = random_.chance(1, 2) ? Ambush::Moment::vote_given : Ambush::Moment::leader_elected;
+  note("ambush", moment == Ambush::Moment::vote_given ? "voters" : "leaders");
+  ambush_style_ = random_.below(5);
+  ambush_time_ = a_while(seconds(10));
+  ambush_.lie_in_wait(moment, scheduler_.now() + a_while(seconds(60)));
+}
+
+void Nemesis::strike_from_ambush(MemberId whom, Ambush::Moment moment) {
+  const auto found = std::find_if(machines_.begin(), machines_.end(), [whom](const auto& m) { return m->id() == whom; });
+  if (found == machines_.end() || (*found)->down()) return;
+  Machine& machine = **found;
+  ++faults_;
+  // Whoever forgets what it promised forgets it by starting again, soon enough to be asked again.
+  if (moment == Ambush::Moment::vote_given || ambush_style_ == 0) {
+    note("power cut from ambush", machine.name());
+    machine.crash(Machine::Loss::power);
+    return restart_later(machine, random_.chance(2, 3) ? env::Duration(milliseconds(100)) : seconds(10));
+  }
+  if (ambush_style_ == 1) return pause(machine);
+  isolate(machine, ambush_style_ == 2 ? a_while(seconds(10)) : ambush_time_);
 }
 
 // --- network ---
@@ -327,6 +369,7 @@ void Nemesis::failing_commits() {
 
 void Nemesis::heal() {
   over_ = true;
+  ambush_.call_off();
   network_.heal();
   network_.set_quality(knobs_.link);
   for (size_t i = 0; i < machines_.size(); ++i) {

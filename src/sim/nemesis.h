@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/random.h"
+#include "sim/ambush.h"
 #include "sim/knobs.h"
 #include "sim/machine.h"
 #include "sim/network.h"
@@ -39,9 +40,12 @@ class Nemesis {
   void strike();
   void later(env::Duration delay, Task task);
   env::Duration a_while(env::Duration max);
+  // Often the leader, who has the most to lose.
   Machine& any_machine();
   Patient& patient(const Machine& machine);
-  void restart_later(Machine& machine);
+  void restart_later(Machine& machine, env::Duration max = std::chrono::seconds(20));
+  Machine* leader();
+  void strike_from_ambush(MemberId whom, Ambush::Moment moment);
   void start_machine(Machine& machine);
   env::Duration latency(Patient& patient, const DiskOperation& operation);
   void note(std::string_view what, std::string_view whom);
@@ -52,6 +56,8 @@ class Nemesis {
   void stop();
   void kill_all();
   void pause();
+  void pause(Machine& machine);
+  void lie_in_wait();
   void partition();
   void isolate();
   void isolate(Machine& machine, env::Duration time);
@@ -74,6 +80,10 @@ class Nemesis {
   Random random_;
   std::vector<Patient> patients_;  // as machines_
   std::vector<Fault> chosen_;      // the kinds of this run
+  Ambush ambush_;
+  // Of an ambush, all strikes are alike: who leads after the first is cut off for as long, and so on in turn.
+  uint64_t ambush_style_ = 0;
+  env::Duration ambush_time_{0};
   uint64_t faults_ = 0;
   bool clocks_jumped_ = false;
   bool over_ = false;

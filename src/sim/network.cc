@@ -71,6 +71,7 @@ env::Instant SimNetwork::arrival(Link& link, const LinkQuality& quality,
 
 void SimNetwork::send(Address from, raft::Message message, env::Instant leaves) {
   ++counts_.sent;
+  if (listener_) listener_(message);
   const auto place = places_.find(message.to);
   if (place == places_.end()) return lose(message, quality_);
   Link& l = link(from, place->second);

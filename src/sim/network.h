@@ -75,6 +75,9 @@ class SimNetwork {
   // breaks it.
   void carry(Address from, Address to, uint64_t bytes, env::Instant leaves, Task arrives, Task breaks);
 
+  // Is shown every message when it is handed over, within the sender's task.
+  void on_send(std::function<void(const raft::Message&)> listener) { listener_ = std::move(listener); }
+
   // Of links that have no quality of their own.
   void set_quality(const LinkQuality& quality) { quality_ = quality; }
   void set_quality(Address from, Address to, const LinkQuality& quality);
@@ -116,6 +119,7 @@ class SimNetwork {
   std::map<std::pair<Address, Address>, Link> links_;  // never shrinks: references stay good
   std::map<MemberId, Address> places_;
   std::map<MemberId, Endpoint> endpoints_;
+  std::function<void(const raft::Message&)> listener_;
   Counts counts_;
   size_t fullest_ = 0;
 };

@@ -12,18 +12,28 @@ namespace {
 // Pairs remembered for comparisons and values.
 constexpr size_t kRecentMax = 16;
 constexpr int kTxnOpsMax = 4;
+constexpr env::Duration kHastyThinkMax = std::chrono::milliseconds(200);
+constexpr env::Duration kHastyTimeoutMax = std::chrono::milliseconds(500);
 }  // namespace
 
 Workload::Workload(SimScheduler& scheduler, std::vector<std::unique_ptr<Machine>>& machines,
                    const ClientKnobs& knobs)
     : scheduler_(scheduler), machines_(machines), knobs_(knobs), random_(scheduler.random().fork()) {
+  const auto add = [this](size_t machine, Habits habits) {
+    clients_.push_back({.id = static_cast<int>(clients_.size()), .machine = machine, .habits = habits});
+  };
+  for (int i = 0; i < knobs_.clients; ++i)
+    add(0, {.loyal = random_.chance(1, 3), .reader = random_.chance(1, 4), .hasty = random_.chance(1, 4)});
+  // A member that has fallen behind unawares must be asked while it is so.
+  if (knobs_.monitors)
+    for (size_t i = 0; i < machines_.size(); ++i) add(i, {.loyal = true, .reader = true, .hasty = true});
   // One more, which only probes.
-  for (int i = 0; i <= knobs_.clients; ++i) clients_.push_back({.id = i});
+  add(0, {});
 }
 
 void Workload::start() {
   stopped_ = false;
-  for (int i = 0; i < knobs_.clients; ++i) ask_later(clients_[static_cast<size_t>(i)]);
+  for (size_t i = 0; i + 1 < clients_.size(); ++i) ask_later(clients_[i]);
 }
 
 bool Workload::idle() const {
@@ -33,7 +43,8 @@ bool Workload::idle() const {
 void Workload::ask_later(Client& client) {
   if (stopped_ || client.asking) return;
   client.asking = true;
-  int64_t wait = random_.between(knobs_.think_min.count(), knobs_.think_max.count());
+  const env::Duration most = client.habits.hasty ? std::min(knobs_.think_max, kHastyThinkMax) : knobs_.think_max;
+  int64_t wait = random_.between(knobs_.think_min.count(), most.count());
   if (knobs_.rest_max.count() > 0 && random_.chance(1, 50))
     wait += static_cast<int64_t>(random_.below(static_cast<uint64_t>(knobs_.rest_max.count())));
   scheduler_.after(env::Duration(wait), [this, &client] {
@@ -43,9 +54,10 @@ void Workload::ask_later(Client& client) {
 }
 
 void Workload::ask(Client& client) {
-  if (random_.chance(1, 5)) client.machine = random_.below(machines_.size());
-  send(client, client.machine, draw_request(), [this, &client](const KvAnswer& answer) {
+  if (random_.chance(1, client.habits.loyal ? 50 : 5)) client.machine = random_.below(machines_.size());
+  send(client, client.machine, draw_request(client), [this, &client](const KvAnswer& answer) {
     // Elsewhere there may be somebody who knows the leader.
+    if (client.habits.loyal) return ask_later(client);
     if (answer.outcome == Outcome::unknown || answer.outcome == Outcome::refused)
       client.machine = random_.below(machines_.size());
     ask_later(client);
@@ -86,7 +98,8 @@ void Workload::send(Client& client, size_t machine, Request request, UniqueFunct
   auto call = std::make_shared<Call>(Call{client.id, ++client.call, 0, std::move(request), std::move(learning)});
   const bool kv = call->request.kind == Kind::kv;
   if (kv) call->entry = recorder_.invoke(client.id, machines_[machine]->id(), call->request.op);
-  const env::Duration patience(random_.between(knobs_.timeout_min.count(), knobs_.timeout_max.count()));
+  const env::Duration most = client.habits.hasty ? std::min(knobs_.timeout_max, kHastyTimeoutMax) : knobs_.timeout_max;
+  const env::Duration patience(random_.between(knobs_.timeout_min.count(), most.count()));
   scheduler_.after(patience, [this, call, kv] {
     const KvOp& op = call->request.op;
     const bool may_have_happened = !kv || op.writes() || op.kind == KvKind::compact;
@@ -178,8 +191,19 @@ KvOp Workload::draw_range(bool in_txn) {
   if (in_txn) return op;
   op.serializable = random_.chance(1, 4);
   // Mostly one that is there.
-  if (random_.chance(1, 4)) op.revision = random_.between(std::max<int64_t>(1, compacted_ - 2), latest_revision_ + 1);
+  if (random_.chance(1, 4)) op.revision = draw_past_revision();
   return op;
+}
+
+int64_t Workload::draw_past_revision() {
+  // Often where something begins or ends.
+  int64_t revision = 0;
+  switch (random_.below(4)) {
+    case 0: revision = compacted_ + random_.between(-1, 1); break;
+    case 1: revision = latest_revision_ + random_.between(-1, 1); break;
+    default: revision = random_.between(compacted_ - 2, latest_revision_ + 1); break;
+  }
+  return std::max<int64_t>(1, revision);
 }
 
 KvOp Workload::draw_delete() {
@@ -292,8 +316,12 @@ bool Workload::draw_lease_request(Request& request) {
   }
 }
 
-Workload::Request Workload::draw_request() {
+Workload::Request Workload::draw_request(const Client& client) {
   Request request;
+  if (client.habits.reader) {
+    request.op = draw_range(false);
+    return request;
+  }
   const uint32_t others = knobs_.puts + knobs_.ranges + knobs_.deletes + knobs_.txns + knobs_.compactions;
   if (random_.below(others + knobs_.leases) < knobs_.leases && draw_lease_request(request)) return request;
   request = {};
@@ -313,7 +341,7 @@ KvOp Workload::draw_operation() {
   if (falls_into(knobs_.deletes)) return draw_delete();
   if (falls_into(knobs_.txns)) return draw_txn();
   KvOp compact{.kind = KvKind::compact};
-  compact.revision = random_.between(std::max<int64_t>(1, compacted_), latest_revision_ + 1);
+  compact.revision = std::max(compacted_, draw_past_revision());
   return compact;
 }
 

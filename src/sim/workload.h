@@ -42,12 +42,18 @@ class Workload {
   const Counts& counts() const { return counts_; }
 
  private:
+  struct Habits {
+    bool loyal = false;   // stays with its machine whatever happens there
+    bool reader = false;  // never waits until a write is done
+    bool hasty = false;   // asks again soon, and gives up soon
+  };
   struct Client {
     int id = 0;
     size_t machine = 0;   // asked last
     uint64_t call = 0;    // under way, or the last one
     bool busy = false;
     bool asking = false;  // the next one is not asked yet
+    Habits habits;
   };
   // Owned by the answer that comes, perhaps too late, and by the end of patience.
   enum class Kind : uint8_t { kv, grant, revoke };
@@ -86,11 +92,12 @@ class Workload {
   bool draw_lease_request(Request& request);
   void learn_lease(const Request& request, env::Instant asked, bool had_key, const KvAnswer& answer);
 
-  Request draw_request();
+  Request draw_request(const Client& client);
   KvOp draw_operation();
   KvOp draw_put();
   KvOp draw_range(bool in_txn);
   KvOp draw_delete();
+  int64_t draw_past_revision();
   KvOp draw_txn();
   KvCompare draw_compare();
   std::string draw_key();
