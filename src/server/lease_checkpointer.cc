@@ -47,7 +47,7 @@ void LeaseCheckpointer::propose(const std::vector<lease::Checkpoint>& checkpoint
     wire::Writer(one).put_nonzero_int64(2, checkpoint.remaining_ttl);
     wire::Writer(request).put_bytes(1, one);
   }
-  parts_.proposer.propose({.reply_on = &parts_.executor}, Command::lease_checkpoint, request,
+  parts_.proposer.propose({.reply_on = &parts_.executor, .only_as_leader = true}, Command::lease_checkpoint, request,
                           [this](std::unique_ptr<apply::Result> result) {
                             under_way_ = false;
                             if (!result->status.ok())

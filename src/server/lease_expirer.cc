@@ -79,7 +79,7 @@ void LeaseExpirer::revoke(LeaseId id) {
   ++under_way_;
   std::string request;  // etcdserverpb.LeaseRevokeRequest{ID = 1}
   wire::Writer(request).put_int64(1, id.value);
-  proposer_.propose({.reply_on = &executor_}, Command::lease_revoke, request,
+  proposer_.propose({.reply_on = &executor_, .only_as_leader = true}, Command::lease_revoke, request,
                     [this, id](std::unique_ptr<apply::Result> result) {
                       --under_way_;
                       if (result->status.ok()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/errors.h"
+#include "base/mutant.h"
 #include "base/wire.h"
 #include "raft/codec.h"
 
@@ -102,8 +103,8 @@ void RaftOwner::post(Proposal proposal) {
   });
 }
 
-void RaftOwner::post_proposal(uint64_t id, SharedBytes data) {
-  post({id, raft::EntryType::normal, std::move(data)});
+void RaftOwner::post_proposal(uint64_t id, SharedBytes data, bool only_as_leader) {
+  post({id, raft::EntryType::normal, std::move(data), only_as_leader});
 }
 
 void RaftOwner::post_conf_change(const raft::ConfChange& change) {
@@ -209,9 +210,18 @@ void RaftOwner::schedule_ready() {
   });
 }
 
+void RaftOwner::drop_proposals_of_a_leader() {
+  if (node_.state() == raft::StateType::leader || mutant("server.deposed_leader_revokes_leases")) return;
+  std::erase_if(proposals_, [this](const Proposal& p) {
+    if (p.only_as_leader) waits_.fail(p.id, error(EtcdError::not_leader));
+    return p.only_as_leader;
+  });
+}
+
 // Without a leader proposals wait here until there is one, or until nobody waits for them any more; so do etcd's, in
 // their channel. What bounds them is the wait table's deadline, and beyond it the limit on requests under way.
 void RaftOwner::submit_proposals() {
+  drop_proposals_of_a_leader();
   if (proposals_.empty()) return;
   if (!node_.has_leader()) {
     std::erase_if(proposals_, [this](const Proposal& p) { return !waits_.contains(p.id); });

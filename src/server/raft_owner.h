@@ -77,7 +77,8 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void stop();
 
   // The methods below run on the executor; the post_* ones may be called by any thread.
-  void post_proposal(uint64_t id, SharedBytes data);
+  // `only_as_leader`: fails if this member does not lead when its turn comes.
+  void post_proposal(uint64_t id, SharedBytes data, bool only_as_leader = false);
   void post_message(raft::Message message);
   // `taken` runs on the executor when all of them are stepped.
   void post_messages(std::vector<raft::Message> messages, Task taken);
@@ -107,6 +108,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
     uint64_t id;
     raft::EntryType type;
     SharedBytes data;
+    bool only_as_leader = false;
   };
   static raft::Config with_parts(raft::Config config, Parts& parts);
   void tick();
@@ -116,6 +118,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void post(Proposal proposal);
   absl::StatusOr<Match> match_of(MemberId id) const;
   void submit_proposals();
+  void drop_proposals_of_a_leader();
   void show_role_in_configuration();
   void publish(const raft::SoftState& state);
   void dispatch(std::vector<raft::Message> messages);

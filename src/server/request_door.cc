@@ -85,7 +85,7 @@ void RequestDoor::propose(const CallContext& context, Command command, std::stri
   }
   metrics_.on_proposed();
   waits_.add(id, std::move(waiter));
-  raft_.post_proposal(id, std::move(data));
+  raft_.post_proposal(id, std::move(data), context.only_as_leader);
 }
 
 void RequestDoor::propose_v2_put(const CallContext& context, Command command, std::string_view path,

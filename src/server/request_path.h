@@ -29,6 +29,9 @@ struct CallContext {
   env::Executor* reply_on = nullptr;     // where the answer is delivered; must outlive the call
   env::Instant deadline = kNoDeadline;   // the client's; ReqTimeout (PUT-07) bounds the call besides
   AuthInfo auth;
+  // What a leader decided on its own: dropped with ErrNotLeader if this member leads no more, instead of forwarded to the
+  // next leader, who knows better.
+  bool only_as_leader = false;
 };
 
 // Field numbers of InternalRaftRequest (raft_internal.proto).

@@ -293,7 +293,9 @@ TEST_F(LeaseRequestsTest, ExpiredLeasesAreRevokedByTheLeaderOnly) {
   w.reader.set(absl::OkStatus());
   pass(seconds(4));
   size_t revokes = 0;
-  for (const auto& proposal : w.proposer.seen()) revokes += proposal.command == Command::lease_revoke;
+  // The next leader may have renewed them: what this one found expired is not for it to carry out.
+  for (const auto& proposal : w.proposer.seen())
+    revokes += proposal.command == Command::lease_revoke && proposal.only_as_leader;
   EXPECT_EQ(revokes, 40u);
   expirer.stop();
   w.world.run_ready();
@@ -310,6 +312,7 @@ TEST_F(LeaseRequestsTest, LongLeasesAreCheckpointed) {
   pass(seconds(2));
   ASSERT_EQ(w.proposer.seen().size(), 1u);
   EXPECT_EQ(w.proposer.seen()[0].command, Command::lease_checkpoint);
+  EXPECT_TRUE(w.proposer.seen()[0].only_as_leader);
   // {ID: 7, remaining_TTL: 700}
   EXPECT_EQ(w.proposer.seen()[0].request, std::string("\x0a\x05\x08\x07\x10\xbc\x05", 7));
   checkpointer.stop();

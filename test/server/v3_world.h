@@ -211,6 +211,7 @@ class FakeProposer : public Proposer {
   struct Proposal {
     Command command;
     std::string request;
+    bool only_as_leader = false;
   };
   explicit FakeProposer(FakeMember& member) : member_(member) {}
 
@@ -219,7 +220,7 @@ class FakeProposer : public Proposer {
     std::unique_ptr<apply::Result> result;
     {
       const std::lock_guard lock(mutex);
-      proposals.push_back({command, std::string(request)});
+      proposals.push_back({command, std::string(request), context.only_as_leader});
       result = next ? std::move(next) : apply_now(command, std::string(request));
     }
     context.reply_on->post([result = std::move(result), done = std::move(done)]() mutable {
