@@ -70,7 +70,7 @@ void ClusterRun::violate(std::string what) {
 
 void ClusterRun::on_ended(Machine& machine, const std::string& message) {
   log_.warn("ended by itself", {{"member", machine.name()}, {"message", message}});
-  if (!nemesis_->excuses(machine)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
+  if (!nemesis_->excuses(machine, message)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
 }
 
 void ClusterRun::run_phases() {

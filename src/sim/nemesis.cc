@@ -4,7 +4,6 @@
 #include <span>
 #include <utility>
 
-#include "base/errors.h"
 #include "fmt/format.h"
 
 namespace holdfast::sim {
@@ -34,12 +33,14 @@ Nemesis::Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::
       knobs_(knobs),
       log_(log),
       random_(scheduler.random().fork()),
+      rot_random_(Random(random_).next() ^ 0x726f74),  // of its own: runs without it stay as they are
       patients_(machines.size()),
       ambush_(scheduler, random_.fork(), 8 * knobs.link.delay_max,
               [this](MemberId whom, Ambush::Moment moment) { strike_from_ambush(whom, moment); }) {
   network_.on_send([this](const raft::Message& message) { ambush_.saw(message); });
   for (size_t i = 0; i < machines_.size(); ++i) {
     patients_[i].latency = random_.fork();
+    patients_[i].rot = BitRot(rot_random_.next());
     machines_[i]->disk().set_latency(
         [this, &p = patients_[i]](const DiskOperation& operation) { return latency(p, operation); });
   }
@@ -67,6 +68,7 @@ void Nemesis::start() {
   choose(kDisk, 2);
   if (machines_.size() > 2 && random_.chance(1, 3)) chosen_.push_back(&Nemesis::leave_behind);
   if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
+  if (rot_random_.chance(1, 4)) rot_later();
 }
 
 void Nemesis::later(env::Duration delay, Task task) {
@@ -115,7 +117,13 @@ Nemesis::Patient& Nemesis::patient(const Machine& machine) {
   return patients_.front();
 }
 
-bool Nemesis::excuses(Machine& machine) {
+bool Nemesis::excuses(Machine& machine, std::string_view message) {
+  if (BitRot& rot = patient(machine).rot; rot.named_in(message)) {
+    machine.disk().set_faults({});
+    rot.mend(machine.disk());
+    restart_later(machine);
+    return true;
+  }
   if (!patient(machine).excused && !machine.died_joining()) return false;
   restart_later(machine);
   return true;
@@ -326,45 +334,6 @@ void Nemesis::clock_jump() {
   } else {
     machine.clock().jump_wall(env::Duration(random_.between(-3'600'000'000'000, 3'600'000'000'000)));
   }
-}
-
-// --- disks ---
-
-void Nemesis::disk_errors() {
-  Machine& machine = any_machine();
-  note("disk errors", machine.name());
-  DiskFaults faults;
-  const uint32_t ppm = 1'000'000 >> random_.below(10);
-  (random_.chance(1, 2) ? faults.write_error_ppm : faults.sync_error_ppm) = ppm;
-  machine.disk().set_faults(faults);
-  patient(machine).excused = true;
-  later(a_while(seconds(10)), [&machine] { machine.disk().set_faults({}); });
-}
-
-void Nemesis::disk_full() {
-  Machine& machine = any_machine();
-  note("disk full", machine.name());
-  DiskFaults faults;
-  faults.capacity_bytes = machine.disk().used_bytes() + random_.below(100'000);
-  machine.disk().set_faults(faults);
-  patient(machine).excused = true;
-  later(a_while(seconds(10)), [&machine] { machine.disk().set_faults({}); });
-}
-
-void Nemesis::slow_disk() {
-  Machine& machine = any_machine();
-  note("slow disk", machine.name());
-  Patient& p = patient(machine);
-  p.disk = random_.chance(1, 3) ? Disk::hung : Disk::slow;
-  later(a_while(seconds(20)), [&p] { p.disk = Disk::good; });
-}
-
-void Nemesis::failing_commits() {
-  Machine& machine = any_machine();
-  note("backend commits fail", machine.name());
-  patient(machine).excused = true;
-  machine.fail_commits([] { return make_status(absl::StatusCode::kResourceExhausted, "commit: no space left"); });
-  later(a_while(seconds(5)), [&machine] { machine.fail_commits(nullptr); });
 }
 
 void Nemesis::heal() {

@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/log.h"
 #include "base/random.h"
 #include "sim/ambush.h"
+#include "sim/bit_rot.h"
 #include "sim/knobs.h"
 #include "sim/machine.h"
 #include "sim/network.h"
@@ -23,7 +25,8 @@ class Nemesis {
   // Everything as it should be from now on: all processes run, nothing is lost or late, disks and clocks are good.
   void heal();
   // A process ended by itself. True if that may happen, then it is started again later.
-  bool excuses(Machine& machine);
+  // `message`: what it said.
+  bool excuses(Machine& machine, std::string_view message);
   uint64_t faults() const { return faults_; }
   // Some monotonic clock went forward at once; otherwise all ran at half to twice the true rate.
   bool clocks_jumped() const { return clocks_jumped_; }
@@ -34,6 +37,7 @@ class Nemesis {
     Disk disk = Disk::good;
     bool excused = false;  // its disk fails or failed since it was started
     Random latency{0};
+    BitRot rot{0};
   };
   using Fault = void (Nemesis::*)();
 
@@ -71,6 +75,8 @@ class Nemesis {
   void disk_full();
   void slow_disk();
   void failing_commits();
+  void rot_later();
+  void rot();
 
   SimScheduler& scheduler_;
   SimNetwork& network_;
@@ -78,6 +84,7 @@ class Nemesis {
   const Knobs knobs_;
   Logger& log_;
   Random random_;
+  Random rot_random_;
   std::vector<Patient> patients_;  // as machines_
   std::vector<Fault> chosen_;      // the kinds of this run
   Ambush ambush_;
