@@ -62,7 +62,9 @@ TEST(Nemesis, BreaksAndHealsEverything) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     SimCluster cluster(knobs, seed);
     Nemesis nemesis(cluster.scheduler, cluster.network, cluster.machines, cluster.knobs, cluster.log);
-    cluster.on_ended = [&](Machine& machine) { EXPECT_TRUE(nemesis.excuses(machine)) << cluster.ended.back(); };
+    cluster.on_ended = [&](Machine& machine) {
+      EXPECT_TRUE(nemesis.excuses(machine, cluster.ended.back())) << cluster.ended.back();
+    };
     cluster.start();
     nemesis.start();
     cluster.run(seconds(20));
@@ -87,7 +89,7 @@ TEST(Nemesis, ExcusesOnlyWhatItBroke) {
   SimCluster cluster(quiet_knobs(3, 3));
   Nemesis nemesis(cluster.scheduler, cluster.network, cluster.machines, cluster.knobs, cluster.log);
   cluster.start();
-  EXPECT_FALSE(nemesis.excuses(cluster[1]));
+  EXPECT_FALSE(nemesis.excuses(cluster[1], "it just ended"));
   cluster[1].crash(Machine::Loss::process);
   cluster.run(seconds(60));
   EXPECT_TRUE(cluster[1].down()) << "nobody starts it";
