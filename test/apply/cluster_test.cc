@@ -126,6 +126,8 @@ TEST_F(Clusters, ConfChanges) {
   EXPECT_TRUE(machine->cluster()->is_removed(MemberId(0x22)));
   commit();
   EXPECT_EQ(conf_state(), R"({"voters":[17],"auto_leave":false})");
+  refused(remove(0x11), "etcdserver: re-configuration failed due to not enough started members");
+  EXPECT_EQ(change(add(0x44, "http://d")).effect, Effect::added);
   EXPECT_TRUE(change(remove(0x11)).removed_self);
 }
 
