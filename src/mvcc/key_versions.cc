@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <new>
 
 #include "base/check.h"
@@ -14,7 +13,7 @@ KeyVersions::Pointer KeyVersions::create(std::string_view key) {
   CHECK(key.size() < (size_t{1} << 31));
   const size_t bytes = std::max(offsetof(KeyVersions, key_) + key.size(), sizeof(KeyVersions));
   auto* entry = new (::operator new(bytes)) KeyVersions(key.size());
-  std::memcpy(entry->key_, key.data(), key.size());
+  key.copy(entry->key_, key.size());  // an empty one may be nowhere
   return Pointer(entry);
 }
 
