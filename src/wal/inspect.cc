@@ -93,6 +93,10 @@ absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& 
   std::erase_if(valid, [&](const SnapshotRecord& snapshot) {
     return snapshot.index > replay.contents().hard_state.commit;
   });
+  // What begins behind the first entry was cut at a snapshot that it notes at its very beginning: no snapshot, then, is no
+  // torn tail but damage, and there is nothing to go on from.
+  if (valid.empty() && !replay.tear().ok() && newest_run(*names).front().first_index > Index(0))
+    return make_status(absl::StatusCode::kDataLoss, message(replay.tear()));
   return valid;
 }
 

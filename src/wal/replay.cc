@@ -44,7 +44,9 @@ absl::Status Replay::run(Decoder& decoder) {
 
 absl::Status Replay::scan(Decoder& decoder) {
   absl::Status status = read_all(decoder);
-  return fault_of(status) == Fault::torn_tail ? absl::OkStatus() : status;
+  if (fault_of(status) != Fault::torn_tail) return status;
+  tear_ = std::move(status);
+  return absl::OkStatus();
 }
 
 absl::Status Replay::run_to_tear(Decoder& decoder) {

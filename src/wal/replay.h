@@ -24,6 +24,8 @@ class Replay {
   // run_to_tear() without asking for the snapshot record of `from`.
   absl::Status scan(Decoder& decoder);
 
+  // Where and why scan() or run_to_tear() ended before the end; OK if they did not.
+  const absl::Status& tear() const { return tear_; }
   const Contents& contents() const { return contents_; }
   Contents take_contents() { return std::move(contents_); }
   Index last_index() const { return last_index_; }
@@ -39,6 +41,7 @@ class Replay {
   const SnapshotRecord from_;
   const Entries keep_;
   Contents contents_;
+  absl::Status tear_;
   bool metadata_seen_ = false;
   bool snapshot_seen_ = false;
   Index last_index_;
