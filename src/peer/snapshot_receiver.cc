@@ -11,6 +11,7 @@
 #include "peer/metrics.h"
 #include "peer/replies.h"
 #include "raft/codec.h"
+#include "server/snapshot_receiver.h"
 
 namespace holdfast::peer {
 
@@ -21,38 +22,15 @@ constexpr size_t kUnwrittenMax = 4 * 1024 * 1024;
 
 double seconds(env::Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
-// The file and its bytes, on the background executor alone.
-struct Download {
-  std::string path;
-  std::unique_ptr<env::File> file;
-  uint64_t size = 0;
-  absl::Status status;
-
-  void write(env::FileSystem& files, std::string_view piece) {
-    if (!status.ok()) return;
-    if (file == nullptr) {
-      auto opened = files.open(path, env::OpenMode::create);
-      status = opened.status();
-      if (!status.ok()) return;
-      file = *std::move(opened);
-    }
-    status = file->write_at(size, piece);
-    size += piece.size();
-  }
-  absl::Status complete(env::FileSystem& files, const env::Clock& clock, env::Histogram& sync_seconds) {
-    write(files, {});
-    const env::Instant start = clock.now();
-    if (status.ok()) status = file->sync();
-    sync_seconds.observe(seconds(clock.now() - start));
-    file.reset();
-    if (!status.ok()) (void)files.remove(path);
-    return status;
-  }
-  void discard(env::FileSystem& files) {
-    file.reset();
-    (void)files.remove(path);
-  }
-};
+// How long the disk takes over the file is observed.
+absl::Status complete(server::SnapshotDownload& download, env::FileSystem& files, const env::Clock& clock,
+                      env::Histogram& sync_seconds) {
+  download.write(files, {});
+  const env::Instant start = clock.now();
+  absl::Status status = download.complete(files);
+  sync_seconds.observe(seconds(clock.now() - start));
+  return status;
+}
 
 // Shared by the sink and by what it has posted.
 class Reception : public std::enable_shared_from_this<Reception> {
@@ -79,7 +57,7 @@ class Reception : public std::enable_shared_from_this<Reception> {
   std::optional<raft::Message> message_;
   std::string from_;
   std::optional<SnapshotReceiveSeries> series_;
-  std::shared_ptr<Download> download_;  // shared with the writes under way
+  std::shared_ptr<server::SnapshotDownload> download_;  // on the background executor alone; shared with the writes under way
   size_t unwritten_ = 0;
   bool paused_ = false;
   bool over_ = false;
@@ -131,7 +109,7 @@ void Reception::on_message(std::string_view encoded) {
                    {"remote-snapshot-sender-id", from_},
                    {"incoming-snapshot-index", index},
                    {"incoming-snapshot-message-size-bytes", static_cast<uint64_t>(encoded.size())}});
-  download_ = std::make_shared<Download>();
+  download_ = std::make_shared<server::SnapshotDownload>();
   // Two of the same index may come at a time, from an old leader and a new one.
   download_->path = fmt::format("{}/tmp{:016x}-{:x}", world_.settings.snap_dir, index.value,
                                 static_cast<uint64_t>(began_.nanoseconds));
@@ -167,7 +145,7 @@ void Reception::on_end() {
                           message = *std::move(message_)]() mutable {
     const SnapshotFileSeries series(world->metrics);
     const env::Clock& clock = world->thread.clock();
-    absl::Status status = download->complete(world->files, clock, series.sync_seconds);
+    absl::Status status = complete(*download, world->files, clock, series.sync_seconds);
     const bool was_saved = status.ok();
     if (was_saved) series.save_seconds.observe(seconds(clock.now() - self->began_));
     if (was_saved) status = world->host.receive_snapshot(std::move(message), download->path);

@@ -1,10 +1,37 @@
 #include "server/snapshot_receiver.h"
 
+#include <utility>
+
 #include "backend/bbolt_reader.h"
 #include "base/errors.h"
 #include "wal/snap_file.h"
 
 namespace holdfast::server {
+
+void SnapshotDownload::write(env::FileSystem& files, std::string_view piece) {
+  if (!status.ok()) return;
+  if (file == nullptr) {
+    auto opened = files.open(path, env::OpenMode::create);
+    status = opened.status();
+    if (!status.ok()) return;
+    file = *std::move(opened);
+  }
+  status = file->write_at(size, piece);
+  size += piece.size();
+}
+
+absl::Status SnapshotDownload::complete(env::FileSystem& files) {
+  write(files, {});
+  if (status.ok()) status = file->sync();
+  file.reset();
+  if (!status.ok()) (void)files.remove(path);
+  return status;
+}
+
+void SnapshotDownload::discard(env::FileSystem& files) {
+  file.reset();
+  (void)files.remove(path);
+}
 
 namespace {
 

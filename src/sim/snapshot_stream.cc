@@ -13,33 +13,6 @@ constexpr env::Duration kSilenceMax = std::chrono::seconds(5);
 constexpr uint64_t kAnswerBytes = 64;
 }  // namespace
 
-// The file at the receiver's, on its background executor alone.
-struct SnapshotStream::Download {
-  std::string path;
-  std::unique_ptr<env::File> file;
-  uint64_t size = 0;
-  absl::Status status;
-
-  void write(env::FileSystem& files, std::string_view piece) {
-    if (!status.ok()) return;
-    if (file == nullptr) {
-      auto opened = files.open(path, env::OpenMode::create);
-      status = opened.status();
-      if (!status.ok()) return;
-      file = *std::move(opened);
-    }
-    status = file->write_at(size, piece);
-    size += piece.size();
-  }
-  absl::Status complete(env::FileSystem& files) {
-    write(files, {});
-    if (status.ok()) status = file->sync();
-    file.reset();
-    if (!status.ok()) (void)files.remove(path);
-    return status;
-  }
-};
-
 SnapshotStream::SnapshotStream(SimScheduler& scheduler, SimNetwork& network, Machine& from, Machine& to,
                                server::OutgoingSnapshot snapshot, size_t piece_bytes)
     : scheduler_(scheduler),
@@ -108,7 +81,7 @@ void SnapshotStream::watch() {
 
 void SnapshotStream::write(std::string piece) {
   if (download_ == nullptr) {
-    download_ = std::make_shared<Download>();
+    download_ = std::make_shared<server::SnapshotDownload>();
     // Two of the same index may come at a time, from an old leader and a new one.
     download_->path = fmt::format("{}/tmp{:016x}-{:x}-{}", to_.snap_dir(), snapshot_.message.snapshot->metadata.index.value,
                                   scheduler_.now().nanoseconds, from_.address().value);
@@ -151,8 +124,7 @@ void SnapshotStream::give_up() {
 
 void SnapshotStream::discard() {
   if (download_ == nullptr) return;
-  download_->file.reset();
-  (void)to_.disk().remove(download_->path);
+  download_->discard(to_.disk());
   download_ = nullptr;
 }
 

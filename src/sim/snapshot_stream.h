@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "server/snapshot_receiver.h"
 #include "server/snapshot_transfer.h"
 #include "sim/machine.h"
 #include "sim/network.h"
@@ -32,7 +33,6 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
   MemberId to_member() const { return to_member_; }
 
  private:
-  struct Download;
   template <class Act>
   void on_sender(Act act);
   template <class Act>
@@ -55,7 +55,7 @@ class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
   const MemberId to_member_;
   const size_t piece_bytes_;
   server::OutgoingSnapshot snapshot_;
-  std::shared_ptr<Download> download_;  // shared with the receiver's tasks; null before the first piece
+  std::shared_ptr<server::SnapshotDownload> download_;  // shared with the receiver's tasks; null before the first piece
   uint64_t steps_ = 0;
   bool end_on_its_way_ = false;  // the receiver may complete it, whatever the sender thinks of it by then
   bool over_ = false;

@@ -11,27 +11,14 @@ import time
 import unittest
 import urllib.request
 
-import harness
+from bench_case import BenchCase
 
-BENCH = os.path.join(os.path.dirname(os.path.abspath(harness.HOLDFAST)), "holdfast-bench")
 LEASES = int(os.environ.get("HOLDFAST_LEASES", "10000"))
 TTL = 10 + LEASES // 2500  # longer than granting them and putting their keys takes
 
 
-class Scale(unittest.TestCase):
-    def setUp(self):
-        if not harness.have("etcdctl", BENCH):
-            self.skipTest("etcdctl or holdfast-bench is not there")
-        self.server = harness.Server(harness.HOLDFAST).start()
-        self.addCleanup(self.server.close)
-
-    def command(self, operation, *flags):
-        return [BENCH, operation, f"--endpoint=127.0.0.1:{self.server.client_port}", "--json", *flags]
-
-    def bench(self, operation, *flags):
-        done = subprocess.run(self.command(operation, *flags), capture_output=True, text=True, timeout=900)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return json.loads(done.stdout)
+class Scale(BenchCase):
+    BENCH_SECONDS_MAX = 900
 
     def count(self):
         """How many keys begin with bench/."""

@@ -9,28 +9,12 @@ import subprocess
 import time
 import unittest
 
-import harness
+from bench_case import BenchCase
 
-BENCH = os.path.join(os.path.dirname(os.path.abspath(harness.HOLDFAST)), "holdfast-bench")
 STOPPED_SECONDS = float(os.environ.get("HOLDFAST_STOPPED_SECONDS", "5"))
 
 
-class Scale(unittest.TestCase):
-    def setUp(self):
-        if not harness.have("etcdctl", BENCH):
-            self.skipTest("etcdctl or holdfast-bench is not there")
-        self.server = harness.Server(harness.HOLDFAST).start()
-        self.addCleanup(self.server.close)
-
-    def command(self, operation, *flags):
-        return [BENCH, operation, f"--endpoint=127.0.0.1:{self.server.client_port}", "--json", *flags]
-
-    def bench(self, operation, *flags):
-        """What it reports; it fails if anything was missing, doubled or out of order."""
-        done = subprocess.run(self.command(operation, *flags), capture_output=True, text=True, timeout=120)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return json.loads(done.stdout)
-
+class Scale(BenchCase):
     def metric(self, name):
         page = subprocess.run(["curl", "-s", self.server.url + "/metrics"], capture_output=True, text=True).stdout
         return float(next(line.split()[1] for line in page.splitlines() if line.startswith(name + " ")))
