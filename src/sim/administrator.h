@@ -40,6 +40,8 @@ class Administrator {
   void finish();
   // Every listed member has its machine and no removed one has; no request is under way; and so for a while.
   bool settled() const;
+  // When there was something to be done last.
+  env::Instant last_active() const { return unsettled_; }
   // --initial-cluster as the most advanced member sees it.
   membership::InitialCluster initial_cluster() const;
 

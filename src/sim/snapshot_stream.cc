@@ -1,5 +1,6 @@
 #include "sim/snapshot_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/errors.h"
@@ -11,6 +12,9 @@ namespace {
 // As peer's: nothing taken, and no answer, for so long.
 constexpr env::Duration kSilenceMax = std::chrono::seconds(5);
 constexpr uint64_t kAnswerBytes = 64;
+// Each piece waits for the answer to the one before: a big body goes in bigger pieces, or it would take minutes over a good
+// network, where TCP has many on the way.
+constexpr uint64_t kPiecesMax = 200;
 }  // namespace
 
 SnapshotStream::SnapshotStream(SimScheduler& scheduler, SimNetwork& network, Machine& from, Machine& to,
@@ -22,7 +26,7 @@ SnapshotStream::SnapshotStream(SimScheduler& scheduler, SimNetwork& network, Mac
       from_start_(from.starts()),
       to_start_(to.serving() ? to.starts() : 0),
       to_member_(snapshot.message.to),
-      piece_bytes_(piece_bytes),
+      piece_bytes_(std::max<uint64_t>(piece_bytes, snapshot.body_bytes / kPiecesMax)),
       snapshot_(std::move(snapshot)) {}
 
 template <class Act>

@@ -20,7 +20,7 @@ namespace holdfast::sim {
 // Shared by what is on its way.
 class SnapshotStream : public std::enable_shared_from_this<SnapshotStream> {
  public:
-  // `piece_bytes`: of the body, carried at once.
+  // `piece_bytes`: of the body, carried at once; more, if that would be very many pieces.
   SnapshotStream(SimScheduler& scheduler, SimNetwork& network, Machine& from, Machine& to,
                  server::OutgoingSnapshot snapshot, size_t piece_bytes);
   // In a task of the sender's.
