@@ -1,6 +1,7 @@
 // Damage at every place: what was acknowledged is either served unchanged or the log is refused with file and position;
 // it is never served changed, and never silently shortened.
 #include "base/random.h"
+#include "fmt/format.h"
 #include "gtest/gtest.h"
 #include "sim/sim_disk.h"
 #include "wal/wal.h"
@@ -136,6 +137,45 @@ TEST_F(WalDamageTest, EveryLostSector) {
                   std::equal(left.begin(), left.end(), pristine_.entries.begin()));
     }
   }
+}
+
+// What is left of a log whose older segments were purged: one segment, and the snapshot it goes on from noted at its
+// front. Damage there may look like a torn write; as nothing is left in front of it, it is damage, and is named.
+TEST_F(WalDamageTest, DamageAtTheFrontOfACutLogIsNamed) {
+  constexpr char kCut[] = "/cut";
+  auto wal = *Wal::create(test_.world, options_, kCut, "somedata");
+  const raft::Entry big = entry(1, 1, std::string(5000, 'v'));
+  ASSERT_TRUE(wal->save(state(1, 1, 1), {&big, 1}).ok());
+  const std::string path = std::string(kCut) + "/" + wal->tail_name();
+  SnapshotRecord noted = snapshot(1, 1);
+  for (uint64_t id = 1; id < 160; ++id) noted.conf_state->voters.push_back(MemberId(~id));
+  ASSERT_TRUE(wal->save_snapshot(noted).ok());
+  const uint64_t front = wal->tail_offset();
+  ASSERT_GT(front, 3 * sim::kSectorBytes);
+  wal.reset();
+  ASSERT_TRUE(disk_.remove(std::string(kCut) + "/" + SegmentName{0, Index(0)}.text()).ok());
+  ASSERT_EQ(valid_snapshot_entries(test_.world, kCut)->back(), noted);
+
+  size_t seen_as_torn = 0;
+  const auto must_name_it = [&](sim::SimDisk& disk, const std::string& damage) {
+    TestWorld test(disk);
+    const auto valid = valid_snapshot_entries(test.world, kCut);
+    ASSERT_FALSE(valid.ok()) << damage;
+    ASSERT_NE(message(valid.status()).find("in file '" + path + "' at position: "), std::string_view::npos)
+        << damage << ": " << valid.status();
+    seen_as_torn += fault_of(valid.status()) != Fault::corrupt ? 1 : 0;
+  };
+  for (uint64_t offset = 0; offset < front; offset += offset < 256 ? 1 : 13) {
+    auto copy = disk_.clone(1);
+    copy->flip_bit(path, offset, static_cast<int>(offset % 8));
+    must_name_it(*copy, fmt::format("a bit at {}", offset));
+  }
+  for (uint64_t sector = 0; sector + sim::kSectorBytes <= front; sector += sim::kSectorBytes) {
+    auto copy = disk_.clone(1);
+    ASSERT_TRUE((*copy->open(path, env::OpenMode::read_write))->write_at(sector, std::string(sim::kSectorBytes, 0)).ok());
+    must_name_it(*copy, fmt::format("the sector at {}", sector));
+  }
+  EXPECT_GT(seen_as_torn, 0u);
 }
 
 }  // namespace
