@@ -208,6 +208,7 @@ bool Raft::restore(const std::shared_ptr<const Snapshot>& snapshot) {
   log_.restore(snapshot);
   adopt(members);
   configured_by_snapshot_ = metadata.index;
+  configured_at_ = metadata.index;
   const EntryId last = log_.last_id();
   logger_.info(
       "{:x} [commit: {}, lastindex: {}, lastterm: {}] restored snapshot [index: {}, term: {}]",

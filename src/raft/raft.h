@@ -76,6 +76,9 @@ class Raft {
   const Log& log() const { return log_; }
   Log& log() { return log_; }
   const ProgressTracker& tracker() const { return tracker_; }
+  // The entry, or snapshot, whose configuration was taken over last; 0: none since the start.
+  Index configured_at() const { return configured_at_; }
+  Index configured_by_snapshot() const { return configured_by_snapshot_; }
   HardState hard_state() const { return {term_, vote_, log_.committed()}; }
   SoftState soft_state() const { return {lead_, state_}; }
   MemberId lead_transferee() const { return leader_ ? leader_->transferee : kNone; }
@@ -193,6 +196,7 @@ class Raft {
   ProgressTracker tracker_;
   // Of the last snapshot restored: its configuration contains all changes up to here.
   Index configured_by_snapshot_;
+  Index configured_at_;
   int election_elapsed_ = 0;
   int randomized_election_timeout_ = 0;
   Random random_;

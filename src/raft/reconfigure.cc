@@ -34,6 +34,7 @@ ConfState Raft::apply_conf_change(const ConfChangeV2& change, Index at) {
                                                                          : Changer::AutoLeave::no,
                                 change.changes);
   if (!next.ok()) logger_.panic("{}", std::string(next.status().message()));
+  configured_at_ = at;
   return switch_to(*std::move(next));
 }
 

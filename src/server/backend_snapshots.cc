@@ -4,6 +4,7 @@
 
 #include "backend/bbolt_writer.h"
 #include "base/errors.h"
+#include "base/mutant.h"
 
 namespace holdfast::server {
 
@@ -82,14 +83,16 @@ void BackendSnapshots::open(std::shared_ptr<backend::Backend> backend,
     return;
   }
   // Still on the committer: no later batch gets in.
-  backend->force_commit([this, state = std::move(state), done = std::move(done)]() mutable {
+  auto begin = [this, state = std::move(state), done = std::move(done)]() mutable {
     state->begin();
     background_.post([state = std::move(state), done = std::move(done)]() mutable {
       absl::StatusOr<uint64_t> bytes = state->count();
       if (!bytes.ok()) return done(bytes.status());
       done(Opened{*bytes, std::make_unique<Body>(std::move(state))});
     });
-  });
+  };
+  if (mutant("server.snapshot_sent_without_last_entries")) return begin();
+  backend->force_commit(std::move(begin));
 }
 
 void BackendSnapshots::close() {

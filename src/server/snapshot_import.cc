@@ -3,6 +3,7 @@
 #include "backend/backend.h"
 #include "backend/bbolt_import.h"
 #include "base/errors.h"
+#include "base/mutant.h"
 #include "base/wire.h"
 #include "membership/cluster.h"
 #include "wal/snap_file.h"
@@ -42,6 +43,19 @@ absl::Status complete(const raft::SnapshotMetadata& snapshot, backend::Engine& s
   });
 }
 
+// A planted bug.
+absl::Status without_last_key(backend::Engine& engine) {
+  std::string last;
+  auto reader = engine.make_reader();
+  reader->begin();
+  reader->scan_back(Bucket::key, {}, [&](std::string_view key, std::string_view) {
+    last = key;
+    return false;
+  });
+  reader->end();
+  return engine.commit([&](backend::Engine::Writer& writer) { writer.erase(Bucket::key, last); });
+}
+
 }  // namespace
 
 Index consistent_index_of(backend::Engine& engine) {
@@ -56,6 +70,8 @@ absl::Status import_snapshot(env::FileSystem& files, const std::string& path,
   auto opened = backend::BboltFile::open(*std::move(file), path);
   if (!opened.ok()) return opened.status();
   if (absl::Status s = backend::import_bbolt(**opened, successor, cancelled); !s.ok()) return s;
+  if (mutant("server.snapshot_received_without_last_entries"))
+    if (absl::Status s = without_last_key(successor); !s.ok()) return s;
   if (absl::Status s = complete(snapshot, successor); !s.ok()) return s;
   return successor.sync();
 }

@@ -1,5 +1,6 @@
 #include "server/snapshot_saver.h"
 
+#include "base/mutant.h"
 #include "membership/v2_store.h"
 
 namespace holdfast::server {
@@ -32,14 +33,16 @@ void SnapshotSaver::on_applied(Index index, Term term) {
   snapshot.data = SharedBytes(membership::to_v2_store_json(*machine_.cluster()));
   snapshot.metadata = {machine_.cluster()->conf_state(), index, term};
   // The consistent index on the disk must not be below a snapshot's: commit first.
-  machine_.backend().force_commit([this, snapshot = std::move(snapshot), index]() mutable {
+  auto save = [this, snapshot = std::move(snapshot), index]() mutable {
     log_.save_snapshot(std::move(snapshot), [this, index] {
       apply_.post([this, index] {
         last_ = std::max(last_, index);
         busy_ = false;
       });
     });
-  });
+  };
+  if (mutant("server.snapshot_saved_before_commit")) return save();
+  machine_.backend().force_commit(std::move(save));
 }
 
 }  // namespace holdfast::server

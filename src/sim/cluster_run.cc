@@ -14,7 +14,8 @@ ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
       scheduler_(options.seed),
       log_(scheduler_, options.trace),
       knobs_(draw(scheduler_.random(), options)),
-      network_(scheduler_) {
+      network_(scheduler_),
+      configurations_(Index(static_cast<uint64_t>(knobs_.members))) {
   report_.seed = options.seed;
   report_.members = knobs_.members;
   network_.set_quality(knobs_.link);
@@ -22,6 +23,7 @@ ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
                              network_,
                              log_,
                              invariants_,
+                             configurations_,
                              [this](std::string what) { violate(std::move(what)); },
                              [this](Machine& m, const std::string& message) { on_ended(m, message); },
                              [this](Machine& m) { on_task(m); },

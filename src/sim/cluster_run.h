@@ -53,6 +53,7 @@ class ClusterRun {
   const Knobs knobs_;
   SimNetwork network_;
   raft::ClusterInvariants invariants_;
+  raft::ConfigurationHistory configurations_;
   // Their callbacks point into the subclass until they die, which run() sees to.
   std::vector<std::unique_ptr<Machine>> machines_;
   std::unique_ptr<Nemesis> nemesis_;

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
+#include "server/snapshot_import.h"
 #include "sim/remote_calls.h"
 #include "sim/snapshot_stream.h"
 
@@ -171,7 +172,9 @@ absl::StatusOr<std::unique_ptr<backend::Engine>> Machine::open_engine(const std:
   // The image is the database; the file stands for it in the directory.
   auto file = disk_.open(path, env::OpenMode::create_or_open);
   if (!file.ok()) return file.status();
-  return backend::make_memory_engine(image_);
+  auto engine = backend::make_memory_engine(image_);
+  world_.configurations.restarted(id_, server::consistent_index_of(*engine));
+  return engine;
 }
 
 void Machine::open() {
@@ -239,6 +242,7 @@ void Machine::inspect(const SimExecutor& executor) {
     const raft::Raft& raft = member_->node().raft();
     absl::Status status = invariants_.check(raft);
     if (status.ok()) status = world_.cluster_invariants.check(raft);
+    if (status.ok()) status = world_.configurations.check(raft);
     if (!status.ok()) world_.violation(fmt::format("raft of {}: {}", name(), message(status)));
   }
   if (&executor == apply_) world_.applied(*this);

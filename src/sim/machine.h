@@ -16,6 +16,7 @@
 #include "backend/memory_engine.h"
 #include "base/log.h"
 #include "membership/initial_cluster.h"
+#include "raft/configuration_history.h"
 #include "raft/invariants.h"
 #include "server/member.h"
 #include "sim/network.h"
@@ -37,6 +38,7 @@ class Machine {
     SimNetwork& network;
     Logger& log;
     raft::ClusterInvariants& cluster_invariants;
+    raft::ConfigurationHistory& configurations;
     std::function<void(std::string)> violation;
     // The member's process ended by itself, or its member could not be opened: what it said. Called outside of its tasks.
     std::function<void(Machine&, std::string)> ended;

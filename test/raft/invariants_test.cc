@@ -3,6 +3,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "raft/configuration_history.h"
 #include "test/raft/cluster.h"
 
 namespace holdfast::raft {
@@ -147,6 +148,49 @@ TEST(ClusterInvariants, LogMatching) {
               HasSubstr("Log Matching: entry 2"));
   EXPECT_THAT(message(ClusterInvariants::check_log_matching(b.raft(), c.raft())),
               HasSubstr("Log Matching: entry 3"));
+}
+
+ConfChange adds(uint64_t id) { return {.type = ConfChangeType::add_node, .node_id = MemberId(id)}; }
+
+TEST(ConfigurationHistory, EveryMemberHasTheSameAfterTheSameEntry) {
+  ConfigurationHistory history(Index(3));
+  Made a(1, 1, 0, 1, {}), b(2, 1, 0, 1, {}), c(3, 1, 0, 1, {});
+  for (Made* m : {&a, &b}) {
+    EXPECT_TRUE(history.check(m->raft()).ok());
+    m->node->apply_conf_change(adds(4), Index(5));
+    EXPECT_TRUE(history.check(m->raft()).ok());
+  }
+  c.node->apply_conf_change(adds(5), Index(5));
+  EXPECT_THAT(message(history.check(c.raft())), HasSubstr("after entry 5, others have"));
+}
+
+TEST(ConfigurationHistory, FoundersLearnOfEachOtherInTheirOwnWays) {
+  ConfigurationHistory history(Index(9));
+  Made a(1, 1, 0, 1, {}), b(2, 1, 0, 1, {});
+  a.node->apply_conf_change(adds(4), Index(5));
+  EXPECT_TRUE(history.check(a.raft()).ok());
+  b.node->apply_conf_change(adds(5), Index(5));
+  EXPECT_TRUE(history.check(b.raft()).ok());
+}
+
+TEST(ConfigurationHistory, NoEntryTakesEffectTwice) {
+  ConfigurationHistory history(Index(0));
+  Made a(1, 1, 0, 1, {});
+  a.node->apply_conf_change(adds(4), Index(5));
+  EXPECT_TRUE(history.check(a.raft()).ok());
+  a.node->apply_conf_change(adds(4), Index(4));
+  EXPECT_THAT(message(history.check(a.raft())), HasSubstr("takes the configuration of entry 4 over, and has all up to 5"));
+
+  // Across a restart: the backend says what it has.
+  Made again(1, 1, 0, 1, {});
+  history.restarted(MemberId(1), Index(3));
+  EXPECT_TRUE(history.check(again.raft()).ok());
+  again.node->apply_conf_change(adds(4), Index(5));
+  EXPECT_TRUE(history.check(again.raft()).ok()) << "it was not committed";
+  Made third(1, 1, 0, 1, {});
+  history.restarted(MemberId(1), Index(5));
+  third.node->apply_conf_change(adds(4), Index(5));
+  EXPECT_FALSE(history.check(third.raft()).ok());
 }
 
 }  // namespace

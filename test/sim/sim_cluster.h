@@ -17,11 +17,16 @@ namespace holdfast::sim {
 class SimCluster {
  public:
   // `knobs`: founders, machines and what members share.
-  explicit SimCluster(Knobs k, uint64_t seed = 1) : knobs(std::move(k)), scheduler(seed), network(scheduler) {
+  explicit SimCluster(Knobs k, uint64_t seed = 1)
+      : knobs(std::move(k)),
+        scheduler(seed),
+        network(scheduler),
+        configurations(Index(static_cast<uint64_t>(knobs.members))) {
     const Machine::World world{scheduler,
                                network,
                                log,
                                invariants,
+                               configurations,
                                [this](std::string what) { violations.push_back(std::move(what)); },
                                [this](Machine& machine, std::string why) {
                                  ended.push_back(machine.name() + ": " + why);
@@ -66,6 +71,7 @@ class SimCluster {
   SimNetwork network;
   NullLogger log;
   raft::ClusterInvariants invariants;
+  raft::ConfigurationHistory configurations;
   std::vector<std::unique_ptr<Machine>> machines;
   std::vector<std::string> violations;
   std::vector<std::string> ended;  // by themselves
