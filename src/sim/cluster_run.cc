@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "apply/alarm_store.h"
 #include "fmt/format.h"
+#include "sim/refused_dials.h"
 
 namespace holdfast::sim {
 
@@ -29,7 +31,10 @@ ClusterRun::ClusterRun(const SimOptions& options, DrawKnobs draw)
                              [this](Machine& m) { on_task(m); },
                              [this](MemberId id) { return find(id); },
                              [this](const std::string& url) { return find_url(url); },
-                             [this] { return administrator_->initial_cluster(); }};
+                             [this] { return administrator_->initial_cluster(); },
+                             [this](Machine& m) {
+                               if (knobs_.refused_dials) refuse_dials(scheduler_, network_, m, machines_);
+                             }};
   for (int i = 0; i < knobs_.machines; ++i)
     machines_.push_back(std::make_unique<Machine>(world, Address{static_cast<uint32_t>(i)},
                                                   i < knobs_.members ? Machine::Role::founder : Machine::Role::spare,
@@ -75,6 +80,15 @@ void ClusterRun::on_ended(Machine& machine, const std::string& message) {
   if (!nemesis_->excuses(machine, message)) violate(fmt::format("{} ended by itself: {}", machine.name(), message));
 }
 
+void ClusterRun::look_for_alarms() {
+  for (const auto& machine : machines_) {
+    if (!machine->serving()) continue;
+    for (const apply::Alarm& alarm : machine->member().info().alarms())
+      if (alarm.type == apply::AlarmType::corrupt)
+        violate(fmt::format("{} has the alarm that {:x} is corrupt", machine->name(), alarm.member.value));
+  }
+}
+
 void ClusterRun::run_phases() {
   const env::Instant end{options_.until.count()};
   const auto run_for = [&](env::Duration time) {
@@ -94,6 +108,7 @@ void ClusterRun::run_phases() {
   while (!scheduler_.stopped() && scheduler_.now() < std::min(chaos_end, end)) {
     run_for(std::min<env::Duration>(seconds(10), chaos_end - scheduler_.now()));
     look();
+    look_for_alarms();
   }
   nemesis_->heal();
   administrator_->finish();
@@ -101,6 +116,7 @@ void ClusterRun::run_phases() {
   stop_clients();
   if (scheduler_.stopped() || scheduler_.now() >= end) return;
   converge();
+  look_for_alarms();
   if (!scheduler_.stopped()) judge();
 }
 

@@ -64,6 +64,8 @@ class ClusterRun {
   Machine* find(MemberId id);
   Machine* find_url(const std::string& url);
   void run_phases();
+  // Nobody's data were touched.
+  void look_for_alarms();
   void on_ended(Machine& machine, const std::string& message);
 };
 

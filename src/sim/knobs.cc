@@ -59,6 +59,16 @@ void draw_clients(Random& random, ClientKnobs& clients) {
   clients.leases = pick<uint32_t>(random, {0, 5, 20, 60});
 }
 
+void draw_corruption_checks(Random& random, Knobs& knobs) {
+  server::CorruptionChecks& checks = knobs.config.corruption_checks;
+  checks.initial = random.chance(1, 3);
+  checks.interval = seconds(pick(random, {0, 0, 2, 10}));
+  checks.compactions = random.chance(1, 2);
+  checks.compaction_interval = seconds(pick(random, {1, 5, 60}));
+  // While nothing is alive, etcd's hash takes in what a compaction has not deleted yet, and members that are well differ.
+  knobs.clients.keeps_a_key = true;
+}
+
 }  // namespace
 
 Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
@@ -78,6 +88,10 @@ Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
   if (random.chance(1, 2)) knobs.between_changes = milliseconds(pick(random, {1'000, 3'000, 10'000}));
   knobs.config.strict_reconfig_check = !random.chance(1, 5);
   knobs.link.delay_max = milliseconds(pick(random, {1, 2, 10, 30}));
+  // Of a generator of their own: what they are does not change what else is drawn.
+  Random more(Random(random).next() ^ 0x6d6f7265);
+  knobs.refused_dials = more.chance(1, 2);
+  if (more.chance(1, 3)) draw_corruption_checks(more, knobs);
   return knobs;
 }
 

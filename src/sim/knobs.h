@@ -15,6 +15,7 @@ namespace holdfast::sim {
 
 struct ClientKnobs {
   int clients = 4;
+  bool keeps_a_key = false;       // one that is put first of all and never deleted
   bool monitors = false;          // beside them, one for each machine that reads from it all the time
   int keys = 10;
   env::Duration think_min{0};     // between an answer and the next operation
@@ -44,6 +45,7 @@ struct Knobs {
   env::Duration between_faults{0};  // on average
   ClientKnobs clients;
   size_t snapshot_piece_bytes = 65'536;  // of a snapshot on its way
+  bool refused_dials = false;   // members hear of processes that have ended
   bool clock_faults = true;     // clocks that jump or run at another rate
 };
 

@@ -137,7 +137,7 @@ void Machine::start() {
   started_at_ = world_.scheduler.now();
   metrics_.clear();
   died_joining_ = false;
-  stopping_ = false;
+  started_ = stopping_ = false;
   process_ = std::make_unique<SimProcess>(world_.scheduler, clock_,
                                           SimProcess::Options{world_.scheduler.random().next()});
   process_->set_busy_time([this] { return disk_.take_busy_time(); });
@@ -206,6 +206,15 @@ void Machine::open_member(std::optional<server::ClusterOrigin> origin) {
   member_ = *std::move(opened);
   const MemberId self = member_->info().member_id();
   if (self != id_) world_.violation(fmt::format("{} is {:x} instead of {:x}", name(), self.value, id_.value));
+  if (!config_.corruption_checks.initial) return take_part();
+  member_->check_for_corruption([this](const absl::Status& status) {
+    if (!status.ok()) process_->die(fmt::format("does not start: {}", message(status)));
+    take_part();
+  });
+}
+
+void Machine::take_part() {
+  started_ = true;
   world_.network.attach(
       id_, address_,
       {[this](raft::Message m) { receive(std::move(m)); },
@@ -292,6 +301,7 @@ void Machine::end(Loss loss) {
     disk_.crash();
   } else {
     disk_.end_process();
+    if (world_.refuses) world_.refuses(*this);
   }
   (void)disk_.take_busy_time();
 }

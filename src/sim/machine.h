@@ -50,6 +50,8 @@ class Machine {
     std::function<Machine*(const std::string&)> find_url;
     // --initial-cluster of one that joins, as its administrator knows it when the process starts.
     std::function<membership::InitialCluster()> initial_cluster;
+    // A process ended, and its machine still has power: whoever dials it is refused. Called outside of its tasks.
+    std::function<void(Machine&)> refuses;
   };
   enum class Loss : uint8_t { power, process };
 
@@ -82,8 +84,8 @@ class Machine {
 
   bool down() const { return process_ == nullptr; }
   // There is a member that can be asked.
-  bool serving() const { return member_ != nullptr && process_->alive() && !stopping_; }
-  // Also while it stops.
+  bool serving() const { return running() && started_ && !stopping_; }
+  // Also before it serves, and while it stops.
   bool running() const { return member_ != nullptr && process_->alive(); }
   bool stopping() const { return process_ != nullptr && stopping_; }
   SimProcess* process() { return process_.get(); }
@@ -93,7 +95,9 @@ class Machine {
   std::string snap_dir() const { return config_.snap_dir(); }
   SimClock& clock() { return clock_; }
   SimDisk& disk() { return disk_; }
-  // The backend's disk: errors of its commits; see MemoryImage.
+  // The backend's disk.
+  backend::MemoryImage& database() { return *image_; }
+  // Errors of its commits; see MemoryImage.
   void fail_commits(std::function<absl::Status()> before_commit) { image_->before_commit = std::move(before_commit); }
   MemberId id() const { return id_; }
   uint64_t starts() const { return starts_; }
@@ -116,6 +120,7 @@ class Machine {
   void find_cluster();
   void open_member(std::optional<server::ClusterOrigin> origin);
   void receive(raft::Message message);
+  void take_part();
   void told_of_removal();
   void inspect(const SimExecutor& executor);
   void end(Loss loss);
@@ -151,6 +156,7 @@ class Machine {
   std::unique_ptr<server::Member::Executors> executors_;
   std::unique_ptr<server::ClusterFinder> finder_;
   std::unique_ptr<server::Member> member_;
+  bool started_ = false;  // the member takes part
   bool stopping_ = false;
   uint64_t disk_operations_left_ = 0;  // until the power fails
 };

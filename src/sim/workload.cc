@@ -12,6 +12,8 @@ namespace {
 // Pairs remembered for comparisons and values.
 constexpr size_t kRecentMax = 16;
 constexpr int kTxnOpsMax = 4;
+// In front of all others: no range reaches it.
+constexpr std::string_view kKeptKey = "a";
 constexpr env::Duration kHastyThinkMax = std::chrono::milliseconds(200);
 constexpr env::Duration kHastyTimeoutMax = std::chrono::milliseconds(500);
 }  // namespace
@@ -33,6 +35,21 @@ Workload::Workload(SimScheduler& scheduler, std::vector<std::unique_ptr<Machine>
 
 void Workload::start() {
   stopped_ = false;
+  knobs_.keeps_a_key ? put_kept_key() : begin();
+}
+
+// Before anybody else does anything.
+void Workload::put_kept_key() {
+  if (stopped_) return;
+  KvOp put = draw_put();
+  put.key = kKeptKey;
+  send(clients_.front(), random_.below(machines_.size()), {.op = std::move(put)}, [this](const KvAnswer& answer) {
+    if (answer.outcome == Outcome::ok) return begin();
+    scheduler_.after(kHastyThinkMax, [this] { put_kept_key(); });
+  });
+}
+
+void Workload::begin() {
   for (size_t i = 0; i + 1 < clients_.size(); ++i) ask_later(clients_[i]);
 }
 

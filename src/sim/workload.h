@@ -71,6 +71,8 @@ class Workload {
     UniqueFunction<void(const KvAnswer&)> done;
   };
 
+  void begin();
+  void put_kept_key();
   void ask_later(Client& client);
   void ask(Client& client);
   // Sends it, and answers `done` once, perhaps with an unknown outcome.

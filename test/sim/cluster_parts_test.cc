@@ -2,6 +2,8 @@
 // cluster.
 #include <set>
 
+#include "apply/alarm_store.h"
+#include "backend/bucket.h"
 #include "base/errors.h"
 #include "membership/cluster.h"
 #include "sim/administrator.h"
@@ -94,6 +96,67 @@ TEST(Nemesis, ExcusesOnlyWhatItBroke) {
   cluster.run(seconds(60));
   EXPECT_TRUE(cluster[1].down()) << "nobody starts it";
   cluster.end();
+}
+
+// --- the end of a process ---
+
+// How long nobody leads once the leader's process was killed.
+env::Duration time_without_leader(bool refused, uint64_t seed) {
+  Knobs knobs = quiet_knobs(3, 3);
+  knobs.refused_dials = refused;
+  SimCluster cluster(knobs, seed);
+  cluster.start();
+  Machine* const old = cluster.leader();
+  old->crash(Machine::Loss::process);
+  const env::Instant killed = cluster.scheduler.now();
+  while (cluster.leader() == nullptr && cluster.scheduler.now() - killed < seconds(30)) cluster.run(milliseconds(10));
+  EXPECT_TRUE(cluster.violations.empty());
+  return cluster.scheduler.now() - killed;
+}
+
+// docs/decisions/0022
+TEST(RefusedDials, ALeaderWhoseProcessHasEndedIsNotWaitedFor) {
+  for (uint64_t seed = 1; seed <= 5; ++seed)
+    EXPECT_LT(time_without_leader(true, seed) + milliseconds(300), time_without_leader(false, seed)) << "seed " << seed;
+}
+
+// --- damaged data ---
+
+// Three members, and one that comes back with a value in its database that nobody wrote.
+std::unique_ptr<SimCluster> with_damaged_member(const server::CorruptionChecks& checks) {
+  Knobs knobs = quiet_knobs(3, 3);
+  knobs.config.corruption_checks = checks;
+  auto cluster = std::make_unique<SimCluster>(knobs);
+  cluster->start();
+  Workload workload(cluster->scheduler, cluster->machines, cluster->knobs.clients);
+  workload.probe(0, [](bool served) { EXPECT_TRUE(served); });
+  cluster->run(seconds(10));
+  Machine& damaged = *cluster->find([&](Machine& m) { return &m != cluster->leader(); });
+  damaged.crash(Machine::Loss::process);
+  auto& records = damaged.database().state->buckets[static_cast<size_t>(backend::Bucket::key)];
+  EXPECT_EQ(records.size(), 1u);
+  records.begin()->second.back() ^= 1;
+  damaged.start();
+  cluster->run(seconds(30));
+  return cluster;
+}
+
+// OPS-14
+TEST(CorruptionChecks, WhoDiffersDoesNotTakePartAgain) {
+  const auto cluster = with_damaged_member({.initial = true});
+  ASSERT_EQ(cluster->ended.size(), 1u);
+  EXPECT_NE(cluster->ended[0].find("found data inconsistency with peers"), std::string::npos) << cluster->ended[0];
+}
+
+TEST(CorruptionChecks, WhoDiffersGetsTheAlarm) {
+  const auto cluster = with_damaged_member({.interval = seconds(2)});
+  EXPECT_TRUE(cluster->ended.empty());
+  for (const auto& machine : cluster->machines) {
+    const auto alarms = machine->member().info().alarms();
+    ASSERT_EQ(alarms.size(), 1u);
+    EXPECT_EQ(alarms[0].type, apply::AlarmType::corrupt);
+    EXPECT_NE(alarms[0].member, cluster->leader()->id());
+  }
 }
 
 // --- snapshots ---

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "sim/knobs.h"
 #include "sim/machine.h"
+#include "sim/refused_dials.h"
 
 namespace holdfast::sim {
 
@@ -39,7 +40,10 @@ class SimCluster {
                                [this](const std::string& url) {
                                  return find([&url](Machine& m) { return m.peer_url() == url; });
                                },
-                               [this] { return initial_cluster(); }};
+                               [this] { return initial_cluster(); },
+                               [this](Machine& m) {
+                                 if (knobs.refused_dials) refuse_dials(scheduler, network, m, machines);
+                               }};
     for (int i = 0; i < knobs.machines; ++i)
       machines.push_back(std::make_unique<Machine>(world, Address{static_cast<uint32_t>(i)},
                                                    i < knobs.members ? Machine::Role::founder : Machine::Role::spare,
