@@ -148,8 +148,8 @@ class WatchMeasurements:
                 lambda v: f"{v:,.0f} bytes", 5, False)
         for figure, aim in (("synced", 0.10), ("stuck", 0.02)):
             costs, more = ({s: self.median("watch-put", prefix + figure, s) for s in self.servers} for prefix in ("", "more "))
-            if costs["holdfast"] is None:
+            if more["holdfast"] is None:
                 continue
-            shown = lambda s: f"{costs[s]:.1f} us, {more[s]:+.0%}" if costs.get(s) is not None else "-"
+            shown = lambda s: f"{costs[s]:.1f} us, {more[s]:+.0%}" if more.get(s) is not None else "-"
             rows.append((f"CPU time a Put with one {figure} watcher", shown("etcd"), shown("holdfast"), "-",
                          f"at most +{aim:.0%}", more["holdfast"] <= aim))
