@@ -21,6 +21,10 @@ using absl::StatusCode;
 
 // Headers and trailers of an answer that a client takes; above, the call fails.
 constexpr size_t kMaxHeaderListBytes = 64 * 1024;
+// Header fields of a call besides its metadata, at most; and what a good answer's headers and trailers are.
+constexpr size_t kFieldsOfCall = 8;
+constexpr size_t kFieldsOfAnswer = 3;
+constexpr size_t kFieldBytesOfAnswer = 64;
 
 std::string_view view(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
@@ -96,6 +100,7 @@ class GrpcClient::Stream final : public ClientCall, public std::enable_shared_fr
   std::vector<Outgoing> outbox_;
   size_t outbox_first_ = 0, first_offset_ = 0, outbox_bytes_ = 0;
   bool half_closed_ = false;
+  bool closed_ = false;  // by nghttp2, which knows it no more
   bool deferred_ = false;
   bool above_low_water_ = false;
 };
@@ -176,6 +181,7 @@ class GrpcClient::Core : public std::enable_shared_from_this<Core> {
 
 bool GrpcClient::Stream::submit(Session& session) {
   std::vector<nghttp2_nv> list;
+  list.reserve(kFieldsOfCall + options_.metadata.size());
   constexpr uint8_t kFixed = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
   list.push_back(field(":method", "POST", kFixed));
   list.push_back(field(":scheme", core_->options().tls ? "https" : "http", kFixed));
@@ -200,6 +206,8 @@ bool GrpcClient::Stream::submit(Session& session) {
     return static_cast<Stream*>(source->ptr)->produce(max, flags);
   };
   reader_.reset(core_->options().max_receive_message_bytes, "");
+  fields_.fields.reserve(kFieldsOfAnswer);
+  fields_.text.reserve(kFieldBytesOfAnswer);
   id = nghttp2_submit_request(session.get(), nullptr, list.data(), list.size(), &provider, this);
   if (id < 0) return false;
   session_ = &session;
@@ -323,6 +331,7 @@ absl::Status GrpcClient::Stream::final_status(uint32_t error) const {
 
 void GrpcClient::Stream::on_closed(uint32_t error) {
   session_ = nullptr;
+  closed_ = true;
   finish(final_status(error));
 }
 
@@ -339,7 +348,7 @@ void GrpcClient::Stream::finish(const absl::Status& status) {
   }
   auto events = std::move(events_);
   // nghttp2 may still hold this as a data source until the reset is sent.
-  core.thread().post([keep] {});
+  if (!closed_) core.thread().post([keep] {});
   core.remove(*this);
   events->on_finished(status);
 }
