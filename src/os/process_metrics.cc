@@ -41,6 +41,21 @@ uint64_t count_descriptors() {
   return count > 0 ? count - 1 : 0;  // the one that was open for the listing
 }
 
+// The line that begins with "IpExt:" twice: names, then values. Of the network namespace, as Go's client library has them.
+void read_network_octets(ProcessUsage& usage) {
+  std::ifstream file("/proc/self/net/netstat");
+  std::string names_line, values_line;
+  while (std::getline(file, names_line) && std::getline(file, values_line)) {
+    if (!names_line.starts_with("IpExt:")) continue;
+    std::istringstream names(names_line), values(values_line);
+    std::string name, value;
+    while (names >> name && values >> value) {
+      if (name == "InOctets") usage.network_received_bytes = std::stoull(value);
+      if (name == "OutOctets") usage.network_sent_bytes = std::stoull(value);
+    }
+  }
+}
+
 }  // namespace
 
 ProcessUsage read_process_usage() {
@@ -57,6 +72,8 @@ ProcessUsage read_process_usage() {
   usage.open_descriptors = count_descriptors();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) usage.descriptors_max = limit.rlim_cur;
+  if (getrlimit(RLIMIT_AS, &limit) == 0) usage.virtual_bytes_max = limit.rlim_cur;
+  read_network_octets(usage);
   return usage;
 }
 
@@ -65,6 +82,9 @@ void add_process_metrics(PrometheusMetrics& metrics) {
     env::Counter& cpu;
     env::Gauge& resident;
     env::Gauge& virtual_memory;
+    env::Gauge& virtual_memory_max;
+    env::Counter& received;
+    env::Counter& sent;
     env::Gauge& start_time;
     env::Gauge& open_fds;
     env::Gauge& max_fds;
@@ -77,12 +97,15 @@ void add_process_metrics(PrometheusMetrics& metrics) {
     env::Gauge& heap_idle;
     env::Gauge& obtained;
     env::Counter& pages;
-    double cpu_seconds_before = 0;
+    ProcessUsage before;
   };
   auto series = std::make_shared<Series>(Series{
       metrics.counter("process_cpu_seconds_total", "User and system CPU time in seconds."),
       metrics.gauge("process_resident_memory_bytes", "Resident memory in bytes."),
       metrics.gauge("process_virtual_memory_bytes", "Virtual memory in bytes."),
+      metrics.gauge("process_virtual_memory_max_bytes", "Limit of virtual memory in bytes."),
+      metrics.counter("process_network_receive_bytes_total", "Bytes received over the network, by the whole host."),
+      metrics.counter("process_network_transmit_bytes_total", "Bytes sent over the network, by the whole host."),
       metrics.gauge("process_start_time_seconds", "Start of the process in seconds since 1970."),
       metrics.gauge("process_open_fds", "Open file descriptors."),
       metrics.gauge("process_max_fds", "Limit of open file descriptors."),
@@ -102,10 +125,15 @@ void add_process_metrics(PrometheusMetrics& metrics) {
   metrics.gauge("promhttp_metric_handler_requests_in_flight", "Pages of metrics under way.").set(1);
   metrics.before_render([series] {
     const ProcessUsage usage = read_process_usage();
-    series->cpu.add(usage.cpu_seconds - series->cpu_seconds_before);
-    series->cpu_seconds_before = usage.cpu_seconds;
+    series->cpu.add(usage.cpu_seconds - series->before.cpu_seconds);
+    series->received.add(static_cast<double>(usage.network_received_bytes) -
+                         static_cast<double>(series->before.network_received_bytes));
+    series->sent.add(static_cast<double>(usage.network_sent_bytes) -
+                     static_cast<double>(series->before.network_sent_bytes));
+    series->before = usage;
     series->resident.set(static_cast<double>(usage.resident_bytes));
     series->virtual_memory.set(static_cast<double>(usage.virtual_bytes));
+    series->virtual_memory_max.set(static_cast<double>(usage.virtual_bytes_max));
     series->start_time.set(usage.start_unix_seconds);
     for (env::Gauge* gauge : {&series->open_fds, &series->fd_used})
       gauge->set(static_cast<double>(usage.open_descriptors));

@@ -14,6 +14,10 @@ struct ProcessUsage {
   double cpu_seconds = 0;
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
+  uint64_t virtual_bytes_max = 0;  // UINT64_MAX: no limit
+  // By all of the host (its network namespace): the system keeps no others.
+  uint64_t network_received_bytes = 0;
+  uint64_t network_sent_bytes = 0;
   uint64_t threads = 0;
   uint64_t open_descriptors = 0;
   uint64_t descriptors_max = 0;

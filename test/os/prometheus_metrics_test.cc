@@ -116,6 +116,10 @@ TEST(ProcessMetrics, Page) {
   EXPECT_GT(value_of(page, "process_resident_memory_bytes"), 1e5);
   EXPECT_GT(value_of(page, "process_virtual_memory_bytes"),
             value_of(page, "process_resident_memory_bytes"));
+  EXPECT_GE(value_of(page, "process_virtual_memory_max_bytes"), value_of(page, "process_virtual_memory_bytes"));
+  // The host's: nothing may have gone over its network yet.
+  EXPECT_GE(value_of(page, "process_network_receive_bytes_total"), 0);
+  EXPECT_GE(value_of(page, "process_network_transmit_bytes_total"), 0);
   EXPECT_GT(value_of(page, "process_start_time_seconds"), 1.6e9);
   EXPECT_GE(value_of(page, "process_open_fds"), 3);
   EXPECT_GT(value_of(page, "process_max_fds"), 3);
