@@ -10,11 +10,12 @@ namespace holdfast::mvcc {
 
 namespace {
 
-// Of Event and of its KeyValue.
+// Of WatchResponse, of Event and of its KeyValue.
+constexpr char kEventTag = 11 << 3 | 2;
 constexpr char kTypeTag = 1 << 3 | 0, kPairTag = 2 << 3 | 2;
 constexpr char kKeyTag = 1 << 3 | 2, kModRevisionTag = 3 << 3 | 0;
 // Everything of an event but its key or its pair.
-constexpr size_t kFramingBytesMax = 5 + 3 * wire::kVarintBytesMax;
+constexpr size_t kFramingBytesMax = 6 + 4 * wire::kVarintBytesMax;
 constexpr size_t kBytesMin = 1024;
 
 }  // namespace
@@ -44,15 +45,22 @@ void WatchEvents::add(const Change& change) {
 
   const std::string_view key = change.pair.key;
   const std::string_view encoded = change.pair.encoded;
-  Event event{.body = size_,
+  Event event{.body = 0,
               .body_size = 0,
               .key_size = static_cast<uint32_t>(key.size()),
               .key_offset = 0,
               .revision = static_cast<uint32_t>(revisions_.size() - 1),
               .deleted = change.deleted,
-              .created = !change.deleted && change.pair.create_revision == revision};
-  char* const begin = room_for(kFramingBytesMax + (change.deleted ? key.size() : encoded.size()));
-  char* end = begin;
+              .created = !change.deleted && change.pair.create_revision == revision,
+              .frame_size = 0};
+  char* const frame = room_for(kFramingBytesMax + (change.deleted ? key.size() : encoded.size()));
+  char* begin = frame;
+  char* end = frame;
+  // Once its size is known, and before the rest.
+  const auto begin_body = [&](size_t size) {
+    *end++ = kEventTag;
+    begin = end = wire::write_varint(end, size);
+  };
   const auto append = [&end](std::string_view bytes) {
     std::memcpy(end, bytes.data(), bytes.size());
     end += bytes.size();
@@ -60,10 +68,12 @@ void WatchEvents::add(const Change& change) {
   if (change.deleted) {
     // The stored record of a delete lacks mod_revision.
     const auto mod_revision = static_cast<uint64_t>(revision.value);
+    const size_t pair_size = 1 + wire::varint_size(key.size()) + key.size() + 1 + wire::varint_size(mod_revision);
+    begin_body(3 + wire::varint_size(pair_size) + pair_size);
     *end++ = kTypeTag;
     *end++ = 1;
     *end++ = kPairTag;
-    end = wire::write_varint(end, 1 + wire::varint_size(key.size()) + key.size() + 1 + wire::varint_size(mod_revision));
+    end = wire::write_varint(end, pair_size);
     *end++ = kKeyTag;
     end = wire::write_varint(end, key.size());
     event.key_offset = static_cast<uint32_t>(end - begin);
@@ -71,14 +81,17 @@ void WatchEvents::add(const Change& change) {
     *end++ = kModRevisionTag;
     end = wire::write_varint(end, mod_revision);
   } else {
+    begin_body(1 + wire::varint_size(encoded.size()) + encoded.size());
     *end++ = kPairTag;
     end = wire::write_varint(end, encoded.size());
     // The pair's views point into `encoded`.
     event.key_offset = static_cast<uint32_t>((end - begin) + (key.data() - encoded.data()));
     append(encoded);
   }
+  event.body = size_ + static_cast<size_t>(begin - frame);
   event.body_size = static_cast<uint32_t>(end - begin);
-  size_ += event.body_size;
+  event.frame_size = static_cast<uint8_t>(begin - frame);
+  size_ += static_cast<size_t>(end - frame);
   events_.push_back(event);
 }
 

@@ -1,5 +1,6 @@
-// Changes of the store as watchers are told them, each encoded once: the body of an mvccpb.Event (1 type, 2 kv), which
-// any number of responses then take over (WAT-14). Made on one thread, read by many.
+// Changes of the store as watchers are told them, each encoded once: as field 11 of a WatchResponse, whose body is an
+// mvccpb.Event (1 type, 2 kv), for any number of responses to take over (WAT-14). Events lie one behind the other, so
+// that a run of them is taken over as a whole. Made on one thread, read by many.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +15,14 @@ namespace holdfast::mvcc {
 class WatchEvents {
  public:
   struct Event {
-    size_t body;  // where it begins
+    size_t body;  // where it begins, behind its tag and length
     uint32_t body_size;
     uint32_t key_size;
     uint32_t key_offset;  // in the body
     uint32_t revision;  // place in revisions()
     bool deleted;
     bool created;  // a put of a key that wasn't there: it has no previous pair
+    uint8_t frame_size;  // of tag and length
   };
   // The events of one revision: [first, first + count).
   struct OfRevision {
@@ -43,6 +45,11 @@ class WatchEvents {
   const Event& operator[](size_t i) const { return events_[i]; }
   std::string_view body(const Event& e) const {
     return {bytes_.get() + e.body, e.body_size};
+  }
+  // Fields 11 of events first to last.
+  std::string_view framed(size_t first, size_t last) const {
+    const size_t begin = events_[first].body - events_[first].frame_size;
+    return {bytes_.get() + begin, events_[last].body + events_[last].body_size - begin};
   }
   std::string_view key(const Event& e) const {
     return {bytes_.get() + e.body + e.key_offset, e.key_size};

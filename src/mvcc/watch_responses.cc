@@ -39,10 +39,13 @@ size_t WatchResponses::framed_size(uint32_t event, PreviousPairs previous) {
 }
 
 void WatchResponses::append_event(std::string& out, uint32_t event, PreviousPairs previous) {
+  const std::string* pair = previous == PreviousPairs::yes ? &previous_of(event) : nullptr;
+  if (pair == nullptr || pair->empty()) {
+    out.append(events_.framed(event, event));
+    return;
+  }
   const std::string_view body = events_.body(events_[event]);
   wire::Writer writer(out);
-  const std::string* pair = previous == PreviousPairs::yes ? &previous_of(event) : nullptr;
-  if (pair == nullptr || pair->empty()) return writer.put_bytes(watch_field::kEvents, body);
   writer.tag(watch_field::kEvents, wire::Type::bytes);
   writer.varint(body.size() + bytes_field_size(pair->size()));
   out.append(body);
@@ -52,6 +55,8 @@ void WatchResponses::append_event(std::string& out, uint32_t event, PreviousPair
 SharedBytes WatchResponses::build(std::span<const uint32_t> list, PreviousPairs previous) {
   built_.clear();
   header_(built_, list);
+  if (previous == PreviousPairs::no && list.back() - list.front() + 1 == list.size())
+    return SharedBytes::concat(built_, events_.framed(list.front(), list.back()));
   for (const uint32_t event : list) append_event(built_, event, previous);
   return SharedBytes(built_);
 }

@@ -8,15 +8,20 @@
 namespace holdfast::server {
 
 void append_header(std::string& out, const MemberInfo& member, Revision revision) {
-  wire::Writer writer(out);
-  writer.tag(1, wire::Type::bytes);
-  const size_t length_at = out.size();
-  out.push_back(0);
-  writer.put_nonzero_uint64(1, member.cluster_id().value);
-  writer.put_nonzero_uint64(2, member.member_id().value);
-  writer.put_nonzero_int64(3, revision.value);
-  writer.put_nonzero_uint64(4, member.term().value);
-  out[length_at] = static_cast<char>(out.size() - length_at - 1);  // 44 at most: one byte
+  char bytes[kHeaderBytesMax];
+  char* end = bytes + 2;
+  const auto put = [&end](uint32_t field, uint64_t value) {
+    if (value == 0) return;
+    *end++ = static_cast<char>(field << 3);
+    end = wire::write_varint(end, value);
+  };
+  put(1, member.cluster_id().value);
+  put(2, member.member_id().value);
+  put(3, static_cast<uint64_t>(revision.value));
+  put(4, member.term().value);
+  bytes[0] = 1 << 3 | 2;
+  bytes[1] = static_cast<char>(end - bytes - 2);  // 44 at most: one byte
+  out.append(bytes, static_cast<size_t>(end - bytes));
 }
 
 void fill_identity(etcdserverpb::ResponseHeader& header, const MemberInfo& member) {
