@@ -42,6 +42,7 @@ struct MemberConfig {
   int max_snapshots = 5;
   int max_wals = 5;
   uint64_t wal_segment_bytes = 64'000'000;
+  uint64_t wal_zero_ahead_bytes = 256 * 1024;
   bool unsafe_no_fsync = false;
 
   int64_t quota_backend_bytes = 0;  // 0: default, negative: off

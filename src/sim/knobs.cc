@@ -33,6 +33,7 @@ void draw_settings(Random& random, Knobs& knobs) {
   c.snapshot_count = pick<uint64_t>(random, {5, 5, 10, 20, 50, 100, 1'000'000'000});
   c.snapshot_catchup_entries = pick<uint64_t>(random, {1, 5, 20, 100, 1'000});
   c.wal_segment_bytes = pick<uint64_t>(random, {8'192, 65'536, 1 << 20, 64'000'000});
+  c.wal_zero_ahead_bytes = std::min<uint64_t>(c.wal_segment_bytes / 8, 16'384);
   c.max_wals = pick(random, {1, 5});
   c.max_snapshots = pick(random, {1, 5});
   c.backend_batch_interval = milliseconds(pick(random, {1, 10, 100, 100, 1000}));

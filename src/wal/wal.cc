@@ -178,7 +178,7 @@ absl::Status Wal::begin_append(uint64_t offset, uint32_t crc) {
   if (options_.fsync == Fsync::yes) {
     if (absl::Status s = tail.sync(); !s.ok()) return s;
   }
-  written_ = offset;
+  written_ = zeroed_ = offset;
   writer_ = RecordWriter(crc);
   return absl::OkStatus();
 }
@@ -239,7 +239,20 @@ absl::Status Wal::flush() {
   instruments_->write_bytes.add(static_cast<double>(bytes.size()));
   written_ += bytes.size();
   writer_.clear();
-  return absl::OkStatus();
+  return zero_ahead();
+}
+
+// The file reads the same with and without these zeros, after a crash too: they only save the syncs to come the file
+// system's book-keeping.
+absl::Status Wal::zero_ahead() {
+  if (written_ <= zeroed_ || options_.zero_ahead_bytes == 0) return absl::OkStatus();
+  const uint64_t end = std::min(written_ + options_.zero_ahead_bytes, options_.segment_bytes);
+  zeroed_ = std::max(written_, end);
+  if (written_ >= end) return absl::OkStatus();
+  const absl::Status status = segments_.back().file->write_at(written_, std::string(end - written_, '\0'));
+  // Where space could not be reserved, zeros may find none when records still would.
+  if (status.ok() || absl::IsResourceExhausted(status)) return absl::OkStatus();
+  return poison(status);
 }
 
 absl::Status Wal::flush_and_sync() {
@@ -282,7 +295,7 @@ absl::Status Wal::cut() {
   const SegmentName name{segments_.back().name.sequence + 1, last_index_ + 1};
   const std::string path = directory_ + "/" + name.text();
   segments_.push_back({name, std::move(next->file)});
-  written_ = 0;
+  written_ = zeroed_ = 0;
   writer_.put_crc();
   writer_.put(RecordType::metadata, metadata_);
   if (!state_.empty()) writer_.put(RecordType::state, encode(state_));

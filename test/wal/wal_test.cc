@@ -481,6 +481,58 @@ TEST_F(WalTest, FullDiskIsReported) {
   EXPECT_FALSE(wal->health().ok());
 }
 
+// Once for each stretch, behind what is written, and the file reads as if nothing had been done.
+TEST_F(WalTest, ZerosAreWrittenAheadOfRecords) {
+  options_ = {.segment_bytes = 64'000, .zero_ahead_bytes = 8'192};
+  auto wal = create();
+  std::vector<sim::DiskOperation> writes;
+  disk_.set_hook([&](const sim::DiskOperation& op) {
+    if (op.action == sim::DiskAction::write) writes.push_back(op);
+    return absl::OkStatus();
+  });
+  const uint64_t begin = wal->tail_offset();
+  save(*wal, 1, 100, 1, 100);
+  disk_.set_hook({});
+  EXPECT_EQ(begin + 8'192 > wal->tail_offset(), false) << "the records must outgrow a stretch";
+  uint64_t end = begin, zeros = 0;
+  for (const sim::DiskOperation& op : writes) {
+    EXPECT_EQ(op.offset, end) << "zeros begin where the records end";
+    if (op.size == 8'192) {
+      ++zeros;
+    } else {
+      end += op.size;
+    }
+  }
+  EXPECT_EQ(end, wal->tail_offset());
+  EXPECT_EQ(writes.size(), 100 + zeros);
+  EXPECT_GE(zeros, (end - begin) / 8'192);
+  EXPECT_LE(zeros, (end - begin) / 8'192 + 1);
+  EXPECT_EQ(file("0000000000000000-0000000000000000.wal").find_first_not_of('\0', end), std::string::npos);
+  wal.reset();
+  EXPECT_EQ(open()->contents.entries.size(), 100u);
+}
+
+TEST_F(WalTest, ZerosStopAtTheEndOfTheSegment) {
+  options_ = {.segment_bytes = 4'096, .zero_ahead_bytes = 1 << 20};
+  auto wal = create();
+  EXPECT_EQ(file("0000000000000000-0000000000000000.wal").size(), 4'096u);
+  save(*wal, 1, 100, 1, 100);
+  EXPECT_GT(wal->held_segments(), 1u);
+  EXPECT_EQ(file(wal->tail_name()).size(), 4'096u);
+}
+
+TEST_F(WalTest, NoRoomForZerosIsNoError) {
+  options_ = {.segment_bytes = 64'000, .zero_ahead_bytes = 4'096};
+  auto wal = create();
+  disk_.set_hook([](const sim::DiskOperation& op) {
+    return op.action == sim::DiskAction::write && op.size == 4'096
+               ? absl::ResourceExhaustedError("write: No space left on device")
+               : absl::OkStatus();
+  });
+  save(*wal, 1, 100, 1, 100);
+  EXPECT_TRUE(wal->health().ok());
+}
+
 TEST_F(WalTest, UnreadableDirectory) {
   create();
   disk_.set_hook([](const sim::DiskOperation& op) {
