@@ -1,6 +1,7 @@
 #include "net/connection.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
@@ -27,23 +28,31 @@ constexpr size_t kUnsentKept = 16 * 1024;
 constexpr char kTlsHandshakeRecord = 0x16;
 
 // Nothing for a client by unix socket.
-std::optional<boost::asio::ip::tcp::endpoint> tcp_endpoint(
-    const boost::asio::generic::stream_protocol::endpoint& peer) {
+std::optional<boost::asio::ip::tcp::endpoint> tcp_peer(int socket) {
   boost::asio::ip::tcp::endpoint endpoint;
-  const int family = peer.protocol().family();
-  if ((family != AF_INET && family != AF_INET6) || peer.size() > endpoint.capacity()) return std::nullopt;
-  std::memcpy(endpoint.data(), peer.data(), peer.size());
-  endpoint.resize(peer.size());
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return std::nullopt;
+  if ((peer.ss_family != AF_INET && peer.ss_family != AF_INET6) || size > endpoint.capacity()) return std::nullopt;
+  std::memcpy(endpoint.data(), &peer, size);
+  endpoint.resize(size);
   return endpoint;
 }
 
 // As Go prints them: a client by unix socket has no name.
-std::string text_of(const boost::asio::generic::stream_protocol::endpoint& peer) {
-  const auto endpoint = tcp_endpoint(peer);
+std::string text_of(const std::optional<boost::asio::ip::tcp::endpoint>& endpoint) {
   if (!endpoint) return "@";
   if (endpoint->address().is_v6())
     return fmt::format("[{}]:{}", endpoint->address().to_string(), endpoint->port());
   return fmt::format("{}:{}", endpoint->address().to_string(), endpoint->port());
+}
+
+// Takes a socket from Boost.Asio, which would otherwise look at its events, too.
+int released(StreamSocket& socket) {
+  boost::system::error_code error;
+  socket.set_option(boost::asio::ip::tcp::no_delay(true), error);
+  socket.non_blocking(true, error);
+  return socket.release(error);
 }
 
 }  // namespace
@@ -52,14 +61,11 @@ Connection::Connection(Wiring wiring, StreamSocket socket)
     : thread_(wiring.thread),
       counters_(wiring.counters),
       on_gone_(std::move(wiring.on_gone)),
-      socket_(std::move(socket)) {
-  boost::system::error_code error;
+      socket_(released(socket)) {
   auto peer = std::make_shared<PeerInfo>();
-  auto endpoint = socket_.remote_endpoint(error);
-  if (!error) peer->address = text_of(endpoint);
+  peer->address = text_of(tcp_peer(socket_));
   peer_ = std::move(peer);
-  socket_.set_option(boost::asio::ip::tcp::no_delay(true), error);
-  socket_.non_blocking(true, error);
+  failed_ = !thread_.sockets().add(socket_, *this);
   thread_.count_connection(1);
   counters_.open.fetch_add(1, std::memory_order_relaxed);
 }
@@ -69,6 +75,7 @@ Connection::~Connection() {
   if (!closed_) {
     // The thread ended with the connection open; calls in it are cancelled all the same.
     closed_ = true;
+    close_socket();
     if (protocol_) protocol_->on_closed();
     thread_.count_connection(-1);
     counters_.open.fetch_sub(1, std::memory_order_relaxed);
@@ -111,31 +118,42 @@ void Connection::replace_protocol(std::unique_ptr<Protocol> next, std::string by
 
 void Connection::start_reading() {
   reading_ = true;
-  socket_.async_wait(StreamSocket::wait_read,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->reading_ = false;
-                       if (!error && !self->closed_) self->on_readable();
-                     });
+  if (readable_) thread_.sockets().again(*this);
+}
+
+void Connection::on_ready(SocketEvents events) {
+  auto self = shared_from_this();
+  readable_ = readable_ || events.readable;
+  peer_ended_ = peer_ended_ || events.ended;
+  if (events.writable && !unsent_.empty()) on_writable();
+  if (closed_ || !readable_ || !std::exchange(reading_, false)) return;
+  on_readable();
 }
 
 void Connection::on_readable() {
   char* buffer = thread_.scratch().read.get();
   flush_soon();
   for (int i = 0; i < kReadsPerEvent; ++i) {
-    ssize_t size = ::recv(socket_.native_handle(), buffer, IoThread::Scratch::kBytes, 0);
+    ssize_t size = ::recv(socket_, buffer, IoThread::Scratch::kBytes, 0);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      readable_ = false;
+      return;
+    }
     if (size < 0) {
       close_now();
       return;
     }
     if (size == 0) {
+      readable_ = false;
       input_ended();
       return;
     }
+    const bool all = static_cast<size_t>(size) < IoThread::Scratch::kBytes;
+    readable_ = !all || peer_ended_;
     counters_.bytes_in.fetch_add(static_cast<uint64_t>(size), std::memory_order_relaxed);
     receive(std::string_view(buffer, static_cast<size_t>(size)));
-    if (closed_ || failed_ || static_cast<size_t>(size) < IoThread::Scratch::kBytes) return;
+    if (closed_ || failed_ || !readable_) return;
     if (!lingering_ && !protocol_->wants_input()) return;
   }
 }
@@ -202,8 +220,7 @@ void Connection::identify_peer() {
 }
 
 void Connection::check_address() {
-  boost::system::error_code error;
-  const auto remote = tcp_endpoint(socket_.remote_endpoint(error));
+  const auto remote = tcp_peer(socket_);
   const std::string address = remote ? remote->address().to_string() : "";
   auto names = tls_->names_to_check(address);
   if (!names) return;
@@ -272,7 +289,7 @@ bool Connection::write_out(bool& more) {
 
 bool Connection::send_now(std::string_view bytes) {
   while (!bytes.empty()) {
-    ssize_t size = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    ssize_t size = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (size < 0) {
@@ -284,8 +301,7 @@ bool Connection::send_now(std::string_view bytes) {
   }
   if (!bytes.empty()) {
     unsent_.assign(bytes);
-    unsent_offset_ = 0;
-    wait_writable();
+    arm_write_timer();
   }
   return true;
 }
@@ -301,21 +317,15 @@ void Connection::arm_write_timer() {
   });
 }
 
-void Connection::wait_writable() {
-  arm_write_timer();
-  socket_.async_wait(
-      StreamSocket::wait_write,
-      [self = shared_from_this()](const boost::system::error_code& error) {
-        if (error || self->closed_) return;
-        std::string bytes = std::exchange(self->unsent_, {});
-        size_t offset = self->unsent_offset_;
-        if (!self->send_now(std::string_view(bytes).substr(offset))) return;
-        if (self->unsent_.empty()) {
-          self->thread_.cancel(std::exchange(self->write_timer_, 0));
-          if (bytes.capacity() <= kUnsentKept) self->unsent_ = std::move(bytes), self->unsent_.clear();
-          self->flush_soon();
-        }
-      });
+void Connection::on_writable() {
+  std::string bytes = std::exchange(unsent_, {});
+  if (!send_now(bytes) || !unsent_.empty()) return;
+  thread_.cancel(std::exchange(write_timer_, 0));
+  if (bytes.capacity() <= kUnsentKept) {
+    bytes.clear();
+    unsent_ = std::move(bytes);
+  }
+  flush_soon();
 }
 
 void Connection::begin_linger() {
@@ -326,10 +336,9 @@ void Connection::begin_linger() {
     cipher.clear();
     tls_->close();
     tls_->encrypt({}, cipher);
-    if (!cipher.empty()) ::send(socket_.native_handle(), cipher.data(), cipher.size(), MSG_NOSIGNAL);
+    if (!cipher.empty()) ::send(socket_, cipher.data(), cipher.size(), MSG_NOSIGNAL);
   }
-  boost::system::error_code ignored;
-  socket_.shutdown(StreamSocket::shutdown_send, ignored);
+  ::shutdown(socket_, SHUT_WR);
   thread_.cancel(timer_);
   timer_ = thread_.post_after(kLinger, [weak = weak_from_this()] {
     if (auto self = weak.lock()) {
@@ -346,12 +355,16 @@ void Connection::close_now() {
   thread_.forget_flush(*this);
   thread_.cancel(std::exchange(timer_, 0));
   thread_.cancel(std::exchange(write_timer_, 0));
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  close_socket();
   if (protocol_) protocol_->on_closed();
   thread_.count_connection(-1);
   counters_.open.fetch_sub(1, std::memory_order_relaxed);
   if (auto gone = std::exchange(on_gone_, nullptr)) gone(*this);
+}
+
+void Connection::close_socket() {
+  thread_.sockets().remove(socket_, *this);
+  ::close(socket_);
 }
 
 void Connection::count_refused() {

@@ -13,6 +13,7 @@
 
 #include "net/io_thread.h"
 #include "net/peer_info.h"
+#include "net/socket_poller.h"
 #include "net/tls.h"
 
 namespace holdfast::net {
@@ -46,9 +47,10 @@ class Protocol {
 
 using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
-class Connection final : public Flushable, public std::enable_shared_from_this<Connection> {
+class Connection final : public Flushable, public Pollable, public std::enable_shared_from_this<Connection> {
  public:
-  // `on_gone` runs when the connection is closed for good (on the I/O thread). `counters` must outlive the connection.
+  // `on_gone` runs when the connection is closed for good (on the I/O thread). `counters` must outlive the connection,
+  // and `thread` too. Whoever makes a connection keeps it until then.
   struct Wiring {
     IoThread& thread;
     TrafficCounters& counters;
@@ -70,6 +72,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   // Writes at the end of the loop's turn; also where finished() and wants_input() are looked at again.
   void flush_soon() { thread_.flush_later(*this); }
   void flush() override;
+  void on_ready(SocketEvents events) override;
   // Closes at once, from outside the protocol's methods. Keeps `this` alive until it returns.
   void close_now();
   void drain() {
@@ -91,6 +94,7 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
 
   void start_reading();
   void on_readable();
+  void on_writable();
   void receive(std::string_view bytes);
   void identify_peer();
   // Decides whether the client may come from where it comes from; input waits meanwhile.
@@ -101,15 +105,15 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   // False when the connection was closed.
   bool write_out(bool& more);
   bool send_now(std::string_view bytes);
-  void wait_writable();
   void arm_write_timer();
   void begin_linger();
+  void close_socket();
   void arm_handshake_timer();
 
   IoThread& thread_;
   TrafficCounters& counters_;
   std::function<void(Connection&)> on_gone_;
-  StreamSocket socket_;
+  const int socket_;  // not asked about once closed_
   std::shared_ptr<const PeerInfo> peer_;  // shared with the calls, which may outlive the connection
   std::unique_ptr<Protocol> protocol_;
   std::unique_ptr<Protocol> replaced_;
@@ -121,11 +125,12 @@ class Connection final : public Flushable, public std::enable_shared_from_this<C
   env::TimerId timer_ = 0;  // handshake, later linger
   env::TimerId write_timer_ = 0;
   std::string unsent_;      // what the socket would not take; at most one turn's output
-  size_t unsent_offset_ = 0;
   size_t linger_budget_ = 0;
   std::string held_input_;  // decrypted while the client's address is being checked; what was read at once
   bool checking_address_ = false;
-  bool reading_ = false;
+  bool reading_ = false;      // input is wanted
+  bool readable_ = false;     // the socket may hold some; as long as the kernel has not said that it holds none
+  bool peer_ended_ = false;   // after the last bytes comes the end, and no more news
   bool input_ended_ = false;
   bool lingering_ = false;
   bool failed_ = false;  // close at the next flush

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <mutex>
@@ -20,8 +21,8 @@ namespace {
 // Which thread's loop runs here; how running_here() knows.
 thread_local const IoThread* current_thread = nullptr;
 
-// Events handled before posted tasks and writes get their turn, so that a busy socket can't hold answers back.
-constexpr int kEventsPerTurn = 64;
+// Handlers of Boost.Asio that run before posted tasks and writes get their turn.
+constexpr int kHandlersPerTurn = 64;
 // Tasks kept allocated for the next batch; a burst's memory is given back.
 constexpr size_t kTasksKept = 4096;
 
@@ -188,10 +189,29 @@ class IoThread::Timers {
   std::unordered_map<env::TimerId, uint64_t> cancelled_early_;
 };
 
+// Ends the loop's sleep when a socket has something. Asked for only before a sleep: a busy loop polls the sockets anyway.
+class IoThread::SocketsAwaited {
+ public:
+  SocketsAwaited(boost::asio::io_context& context, const SocketPoller& sockets)
+      : descriptor_(context, sockets.descriptor()) {}
+  ~SocketsAwaited() { descriptor_.release(); }  // the poller's own
+
+  void arm() {
+    if (std::exchange(armed_, true)) return;
+    descriptor_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                           [this](const boost::system::error_code&) { armed_ = false; });
+  }
+
+ private:
+  boost::asio::posix::stream_descriptor descriptor_;
+  bool armed_ = false;
+};
+
 IoThread::IoThread(const env::Clock& clock, std::string name)
     : clock_(clock),
       name_(std::move(name)),
       context_(std::make_unique<boost::asio::io_context>(1)),
+      sockets_awaited_(std::make_unique<SocketsAwaited>(*context_, sockets_)),
       inbox_(std::make_unique<Inbox>()),
       timers_(std::make_unique<Timers>(*context_)) {}
 
@@ -200,6 +220,7 @@ IoThread::~IoThread() {
   inbox_->close().clear();
   context_->stop();
   timers_.reset();
+  sockets_awaited_.reset();
   context_.reset();
 }
 
@@ -221,12 +242,14 @@ void IoThread::stop() {
 void IoThread::wake() { boost::asio::post(*context_, [] {}); }
 
 void IoThread::turn() {
-  bool more = !flushes_.empty();
+  bool more = !flushes_.empty() || sockets_.has_work();
   if (!more && inbox_->try_sleep()) {
+    sockets_awaited_->arm();
     context_->run_one();
     inbox_->awake();
   }
-  for (int i = 0; i < kEventsPerTurn && context_->poll_one() != 0; ++i) {
+  sockets_.poll();
+  for (int i = 0; i < kHandlersPerTurn && context_->poll_one() != 0; ++i) {
   }
   run_posted();
   run_flushes();

@@ -16,6 +16,7 @@
 #include "base/task.h"
 #include "env/clock.h"
 #include "env/executor.h"
+#include "net/socket_poller.h"
 
 namespace boost::asio {
 class io_context;
@@ -55,7 +56,8 @@ class IoThread final : public env::Executor {
   bool running_here() const override;
 
   // Below: on this thread only (or before run()), for net/ itself.
-  boost::asio::io_context& context() { return *context_; }
+  boost::asio::io_context& context() { return *context_; }  // for what is rare: accepting, connecting, names
+  SocketPoller& sockets() { return sockets_; }
   // flush() is called once before the loop waits again. May be asked for again from within flush(): next turn.
   void flush_later(Flushable& connection);
   void forget_flush(Flushable& connection);
@@ -77,6 +79,7 @@ class IoThread final : public env::Executor {
  private:
   class Timers;
   class Inbox;
+  class SocketsAwaited;
 
   void turn();
   void run_posted();
@@ -86,7 +89,9 @@ class IoThread final : public env::Executor {
 
   const env::Clock& clock_;
   const std::string name_;
+  SocketPoller sockets_;
   std::unique_ptr<boost::asio::io_context> context_;
+  std::unique_ptr<SocketsAwaited> sockets_awaited_;
   std::unique_ptr<Inbox> inbox_;
   std::unique_ptr<Timers> timers_;
   Scratch scratch_;
