@@ -1,13 +1,12 @@
 #include "net/grpc_stream.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
+#include "net/answer_fields.h"
 #include "net/call_pool.h"
 #include "net/http2_http_stream.h"
 #include "net/http2_session.h"
@@ -17,79 +16,12 @@ namespace {
 
 using absl::StatusCode;
 
-// An outbox that was once long does not keep its vector for the next call.
-constexpr size_t kOutboxSlotsKept = 64;
-// The same of a stream that is open and has nothing to send: a burst must not cost its memory for good (a watch stream
-// lives for weeks), and a busy stream must not allocate all the time.
-constexpr size_t kIdleOutboxSlotsKept = 512;
 // Memory of a paused stream's body that is kept.
 constexpr size_t kWaitingKept = 4096;
-
-constexpr std::array<std::string_view, 17> kCodeTexts = {"0", "1",  "2",  "3",  "4",  "5",
-                                                         "6", "7",  "8",  "9",  "10", "11",
-                                                         "12", "13", "14", "15", "16"};
-
-std::string_view code_text(StatusCode code) {
-  auto value = static_cast<size_t>(code);
-  return value < kCodeTexts.size() ? kCodeTexts[value] : kCodeTexts[2];
-}
-
-uint8_t* bytes_of(std::string_view text) {
-  return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
-}
-
-// For texts that live as long as the program.
-nghttp2_nv fixed(std::string_view name, std::string_view value) {
-  return {bytes_of(name), bytes_of(value), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
-}
-
-// Values that differ from call to call would only push useful ones out of the compression table.
-nghttp2_nv varying(std::string_view name, std::string_view value) {
-  return {bytes_of(name), bytes_of(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NO_INDEX};
-}
-
-// At most this many header fields of its own in an answer; more are dropped.
-constexpr size_t kExtraFields = 32;
-
-class FieldList {
- public:
-  void add(nghttp2_nv field) {
-    if (size_ < fields_.size()) fields_[size_++] = field;
-  }
-  void add(const std::string& name, const std::string& value) {
-    if (name.ends_with("-bin")) {
-      encoded_.push_back(std::make_unique<std::string>(encode_base64(value)));
-      add(varying(name, *encoded_.back()));
-    } else {
-      add(varying(name, value));
-    }
-  }
-  const nghttp2_nv* data() const { return fields_.data(); }
-  size_t size() const { return size_; }
-
- private:
-  std::array<nghttp2_nv, kExtraFields> fields_;
-  size_t size_ = 0;
-  std::vector<std::unique_ptr<std::string>> encoded_;
-};
-
-absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
-
-// The trailers of nearly every answer, "grpc-status: 0", as the end of a HEADERS frame: a literal field that enters no
-// compression table (RFC 7541 6.2.2), so that it can be written behind the last DATA frame without nghttp2, for which
-// that frame is then the stream's end. A third frame through nghttp2 would cost an answer a tenth of all its work.
-constexpr std::string_view kOkTrailers("\0\x0b" "grpc-status" "\x01" "0", 15);
 constexpr size_t kFrameHeaderBytes = 9;
 constexpr size_t kFrameFlagsAt = 4;
 
-void append_ok_trailers(std::string& out, const uint8_t* data_frame_header) {
-  char header[kFrameHeaderBytes] = {0, 0, static_cast<char>(kOkTrailers.size()), NGHTTP2_HEADERS,
-                                    NGHTTP2_FLAG_END_STREAM | NGHTTP2_FLAG_END_HEADERS};
-  std::memcpy(header + 5, data_frame_header + 5, 4);  // the stream's id
-  out.append(header, sizeof header);
-  out.append(kOkTrailers);
-}
+absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
 
 }  // namespace
 
@@ -98,23 +30,16 @@ GrpcStream::~GrpcStream() = default;
 
 void GrpcStream::begin(int32_t id) {
   id_ = id;
-  path_.clear();
-  method_text_.clear();
-  content_type_.clear();
-  encoding_.clear();
-  timeout_.clear();
-  fields_.clear();
-  header_bytes_ = 0;
+  head_.begin(session_.grpc_options().max_header_list_bytes);
   deadline_.reset();
   method_ = nullptr;
   waiting_.clear();
   single_request_.clear();
-  has_single_request_ = has_binary_ = input_done_ = half_closed_ = end_delivered_ = paused_ = false;
+  has_single_request_ = input_done_ = half_closed_ = end_delivered_ = paused_ = false;
   answer_ = Answer::none;
   output_deferred_ = finishing_ = above_low_water_ = false;
-  outbox_.clear();
-  outbox_first_ = first_offset_ = outbox_bytes_ = announced_ = 0;
-  dropped_ = trailers_behind_data_ = false;
+  outbox_.close();
+  trailers_behind_data_ = false;
   status_ = absl::OkStatus();
   headers_.clear();
   trailers_.clear();
@@ -122,112 +47,31 @@ void GrpcStream::begin(int32_t id) {
   summary_ = {};
 }
 
-void GrpcStream::on_header(std::string_view name, std::string_view value) {
-  // RFC 9113 10.5.1: the size of a list counts 32 bytes a field.
-  header_bytes_ += name.size() + value.size() + 32;
-  if (header_bytes_ > session_.grpc_options().max_header_list_bytes) return;
-  if (name.starts_with(':')) {
-    on_pseudo_header(name, value);
-    return;
-  }
-  if (name == "content-type") content_type_ = value;
-  if (name == "grpc-timeout") timeout_ = value;
-  if (name == "grpc-encoding") encoding_ = value;
-  if (name.ends_with("-bin")) has_binary_ = true;
-  fields_.add(name, value);
-}
-
-void GrpcStream::on_pseudo_header(std::string_view name, std::string_view value) {
-  if (name == ":path") {
-    path_ = value;
-  } else if (name == ":method") {
-    method_text_ = value;
-  } else if (name == ":authority") {
-    fields_.add(name, value);
-  }
-}
-
 void GrpcStream::on_headers_done() {
   arrived_ = session_.thread().now();
-  if (header_bytes_ > session_.grpc_options().max_header_list_bytes) {
+  if (head_.too_long()) {
     input_done_ = true;
     session_.reset_stream(id_, NGHTTP2_FRAME_SIZE_ERROR);  // as grpc-go
     return;
   }
-  bool grpc = is_grpc_content_type(content_type_) && session_.grpc_ != nullptr;
+  const bool grpc = head_.grpc() && session_.grpc_ != nullptr;
   if (!grpc && session_.http_ && session_.requests_ == ListenerOptions::Http2Requests::all) {
     http_ = std::make_unique<Http2HttpStream>(session_, id_);
-    http_->on_head(method_text_, path_, fields_);
+    http_->on_head(head_.method(), head_.path(), head_.fields());
     return;
   }
-  int http_status = 200;
-  absl::Status bad = check_request(http_status);
-  if (!bad.ok()) {
-    refuse(http_status, bad);
+  const GrpcRequestHead::Judgement judgement = head_.judge(session_.grpc_, arrived_);
+  method_ = judgement.method;
+  deadline_ = judgement.deadline;
+  if (!judgement.status.ok()) {
+    refuse(judgement.http_status, judgement.status);
     return;
   }
   start_grpc();
 }
 
-// In grpc-go's order: content type, malformed headers, method, deadline, path, encoding.
-absl::Status GrpcStream::check_request(int& http_status) {
-  if (!is_grpc_content_type(content_type_) || session_.grpc_ == nullptr) {
-    http_status = 415;
-    return status(StatusCode::kInvalidArgument, fmt::format("invalid gRPC request content-type {}",
-                                                            go_quote(content_type_)));
-  }
-  http_status = 400;
-  if (!timeout_.empty()) {
-    auto timeout = parse_grpc_timeout(timeout_);
-    if (!timeout.ok())
-      return status(StatusCode::kInternal,
-                    fmt::format("malformed grpc-timeout: {}", message(timeout.status())));
-    constexpr env::Duration kForever = std::chrono::hours(24 * 365 * 100);
-    deadline_ = arrived_ + std::min(*timeout, kForever);
-  }
-  absl::Status binary;
-  if (has_binary_ && !decode_binary_headers(binary)) return binary;
-  if (method_text_ != "POST") {
-    http_status = 405;
-    return status(StatusCode::kInternal,
-                  fmt::format("Received a HEADERS frame with :method {} which should be POST",
-                              go_quote(method_text_)));
-  }
-  http_status = 200;
-  if (deadline_ && *deadline_ <= arrived_)
-    return status(StatusCode::kDeadlineExceeded, "context deadline exceeded");
-  method_ = session_.grpc_->find(path_);
-  if (method_ == nullptr) return session_.grpc_->unknown_method(path_);
-  if (!encoding_.empty() && encoding_ != "identity")
-    return status(StatusCode::kUnimplemented,
-                  fmt::format("grpc: Decompressor is not installed for grpc-encoding {}",
-                              go_quote(encoding_)));
-  return absl::OkStatus();
-}
-
-bool GrpcStream::decode_binary_headers(absl::Status& error) {
-  HeaderFields decoded;
-  for (size_t i = 0; i < fields_.fields.size(); ++i) {
-    std::string_view name = fields_.name(i), value = fields_.value(i);
-    if (!name.ends_with("-bin")) {
-      decoded.add(name, value);
-      continue;
-    }
-    auto bytes = decode_base64(value);
-    if (!bytes) {
-      error = status(StatusCode::kInternal,
-                     fmt::format("malformed binary metadata {} in header {}: illegal base64 data",
-                                 go_quote(value), go_quote(name)));
-      return false;
-    }
-    decoded.add(name, *bytes);
-  }
-  fields_ = std::move(decoded);
-  return true;
-}
-
 void GrpcStream::start_grpc() {
-  reader_.reset(session_.grpc_options().max_receive_message_bytes, encoding_);
+  reader_.reset(session_.grpc_options().max_receive_message_bytes, head_.encoding());
   if (deadline_) start_deadline();
   if (method_->info.kind != MethodKind::unary) start_stream_call();
 }
@@ -258,7 +102,7 @@ void GrpcStream::set_up_call(Call& call) {
   call.peer_ = session_.connection_.peer();
   call.deadline_ = deadline_;
   call.started_at_ = arrived_;
-  std::swap(call.fields_, fields_);
+  std::swap(call.fields_, head_.fields());
   call.stream_ = this;
   if (auto* observer = session_.grpc_->observer()) observer->call_started(method_->info);
 }
@@ -414,9 +258,7 @@ void GrpcStream::on_closed() {
   if (call()) cancel_call(status(StatusCode::kCancelled, "context canceled"), Tell::nobody);
   session_.thread().cancel(std::exchange(deadline_timer_, 0));
   input_done_ = true;
-  announced_ = 0;
-  drop_outbox();
-  if (outbox_.capacity() > kOutboxSlotsKept) outbox_ = {};
+  outbox_.close();
   if (waiting_.capacity() > kWaitingKept) waiting_ = {};
   waiting_.clear();
   single_request_ = {};
@@ -495,7 +337,7 @@ void GrpcStream::finish_call(const absl::Status& status) {
   end_call(*call(), status.code());
   finishing_ = true;
   status_ = status;
-  if (answer_ == Answer::none && outbox_bytes_ == 0 && headers_.empty()) {
+  if (answer_ == Answer::none && outbox_.bytes() == 0 && headers_.empty()) {
     refuse(200, status);
   } else if (answer_ == Answer::none) {
     submit_headers();
@@ -508,7 +350,7 @@ void GrpcStream::finish_call(const absl::Status& status) {
 // The answer ends now, whatever was still to be sent.
 void GrpcStream::end_answer(const absl::Status& status) {
   input_done_ = true;
-  drop_outbox();
+  outbox_.drop();
   if (answer_ == Answer::none) {
     refuse(200, status);
     return;
@@ -544,24 +386,9 @@ void GrpcStream::send_headers() {
 }
 
 void GrpcStream::push(OutMessage message) {
-  outbox_.emplace_back();
-  Outgoing& last = outbox_.back();
-  write_message_prefix(last.prefix, message.size());
-  last.message = std::move(message);
-  outbox_bytes_ += last.size();
-  if (stream_call_) stream_call_->outbox_bytes_ = outbox_bytes_;
-  if (outbox_bytes_ > session_.grpc_options().outbox_low_water_bytes) above_low_water_ = true;
-}
-
-void GrpcStream::drop_outbox() {
-  if (announced_ != 0) {
-    outbox_bytes_ = announced_;
-    dropped_ = true;
-    return;
-  }
-  outbox_.clear();
-  if (outbox_.capacity() > kIdleOutboxSlotsKept) outbox_ = {};
-  outbox_first_ = first_offset_ = outbox_bytes_ = 0;
+  outbox_.push(std::move(message));
+  if (stream_call_) stream_call_->outbox_bytes_ = outbox_.bytes();
+  if (outbox_.bytes() > session_.grpc_options().outbox_low_water_bytes) above_low_water_ = true;
 }
 
 void GrpcStream::resume_output() {
@@ -571,11 +398,11 @@ void GrpcStream::resume_output() {
 
 void GrpcStream::submit_headers() {
   FieldList fields;
-  fields.add(fixed(":status", "200"));
-  if (content_type_ == "application/grpc" || !content_type_.starts_with("application/grpc+")) {
-    fields.add(fixed("content-type", "application/grpc"));
+  fields.add(fixed_field(":status", "200"));
+  if (head_.content_type().starts_with("application/grpc+")) {
+    fields.add(varying_field("content-type", head_.content_type()));
   } else {
-    fields.add(varying("content-type", content_type_));
+    fields.add(fixed_field("content-type", "application/grpc"));
   }
   for (const auto& field : headers_) fields.add(field.name, field.value);
   nghttp2_data_provider provider;
@@ -593,11 +420,9 @@ void GrpcStream::submit_headers() {
 void GrpcStream::refuse(int http_status, const absl::Status& status) {
   FieldList fields;
   std::string text = http_status == 200 ? std::string() : std::to_string(http_status);
-  fields.add(http_status == 200 ? fixed(":status", "200") : varying(":status", text));
-  fields.add(fixed("content-type", "application/grpc"));
-  fields.add(fixed("grpc-status", code_text(status.code())));
-  std::string encoded = percent_encode(message(status));
-  fields.add(varying("grpc-message", encoded));
+  fields.add(http_status == 200 ? fixed_field(":status", "200") : varying_field(":status", text));
+  fields.add(fixed_field("content-type", "application/grpc"));
+  fields.add_status(status, FieldList::Message::always);
   for (const auto& field : trailers_) fields.add(field.name, field.value);
   answer_ = Answer::ended;
   input_done_ = finishing_ = true;
@@ -608,20 +433,15 @@ void GrpcStream::refuse(int http_status, const absl::Status& status) {
 
 void GrpcStream::submit_trailers() {
   FieldList fields;
-  fields.add(fixed("grpc-status", code_text(status_.code())));
-  std::string encoded;
-  if (!status_.ok()) {
-    encoded = percent_encode(message(status_));
-    fields.add(varying("grpc-message", encoded));
-  }
+  fields.add_status(status_, FieldList::Message::unless_ok);
   for (const auto& field : trailers_) fields.add(field.name, field.value);
   answer_ = Answer::ended;
   nghttp2_submit_trailer(session_.session_, id_, fields.data(), fields.size());
 }
 
 ssize_t GrpcStream::produce(size_t max, uint32_t* flags) {
-  size_t size = std::min(max, outbox_bytes_);
-  if (size == outbox_bytes_ && finishing_) {
+  size_t size = std::min(max, outbox_.bytes());
+  if (size == outbox_.bytes() && finishing_) {
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     if (size != 0 && status_.ok() && trailers_.empty()) {
       trailers_behind_data_ = true;
@@ -633,7 +453,7 @@ ssize_t GrpcStream::produce(size_t max, uint32_t* flags) {
   }
   if (size != 0) {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    announced_ = size;
+    outbox_.announce(size);
   } else if (!finishing_) {
     output_deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
@@ -646,43 +466,12 @@ void GrpcStream::write_frame(const uint8_t* frame_header, size_t size, std::stri
   out.append(reinterpret_cast<const char*>(frame_header), kFrameHeaderBytes);
   if (trailers_behind_data_)
     out[frame_begin + kFrameFlagsAt] &= static_cast<char>(~NGHTTP2_FLAG_END_STREAM);
-  size_t left = size;
-  while (left != 0) {
-    Outgoing& first = outbox_[outbox_first_];
-    size_t offset = first_offset_;
-    for (std::string_view part : {std::string_view(first.prefix, sizeof first.prefix),
-                                  std::string_view(first.message.head), first.message.tail.view()}) {
-      if (offset >= part.size()) {
-        offset -= part.size();
-        continue;
-      }
-      std::string_view piece = part.substr(offset, left);
-      out.append(piece);
-      left -= piece.size();
-      first_offset_ += piece.size();
-      offset = 0;
-      if (left == 0) break;
-    }
-    if (first_offset_ == first.size()) {
-      first.message = {};
-      ++outbox_first_;
-      first_offset_ = 0;
-    }
-  }
+  outbox_.take(size, out);
   if (trailers_behind_data_) append_ok_trailers(out, frame_header);
-  outbox_bytes_ -= size;
-  announced_ = 0;
-  if (dropped_ || outbox_first_ == outbox_.size()) {
-    dropped_ = false;
-    drop_outbox();
-  } else if (outbox_first_ > kOutboxSlotsKept && outbox_first_ * 2 > outbox_.size()) {
-    outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<ptrdiff_t>(outbox_first_));
-    outbox_first_ = 0;
-  }
   account();
   if (!stream_call_) return;
-  stream_call_->outbox_bytes_ = outbox_bytes_;
-  if (above_low_water_ && outbox_bytes_ <= session_.grpc_options().outbox_low_water_bytes) {
+  stream_call_->outbox_bytes_ = outbox_.bytes();
+  if (above_low_water_ && outbox_.bytes() <= session_.grpc_options().outbox_low_water_bytes) {
     above_low_water_ = false;
     // Posted: the session may write or finish, and nghttp2 is in the middle of sending.
     session_.thread().post([call = stream_call_] {
@@ -697,10 +486,10 @@ void GrpcStream::account() {
   size_t complete = waiting_.size() + single_request_.size() + request_bytes_;
   session_.incomplete_bytes_ += incomplete - accounted_incomplete_;
   session_.complete_bytes_ += complete - accounted_complete_;
-  session_.outgoing_bytes_ += outbox_bytes_ - accounted_out_;
+  session_.outgoing_bytes_ += outbox_.bytes() - accounted_out_;
   accounted_incomplete_ = incomplete;
   accounted_complete_ = complete;
-  accounted_out_ = outbox_bytes_;
+  accounted_out_ = outbox_.bytes();
 }
 
 }  // namespace holdfast::net

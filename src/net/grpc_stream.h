@@ -13,6 +13,8 @@
 
 #include "absl/status/status.h"
 #include "net/grpc_call.h"
+#include "net/grpc_outbox.h"
+#include "net/grpc_request_head.h"
 #include "net/grpc_server.h"
 #include "net/grpc_wire.h"
 
@@ -28,7 +30,7 @@ class GrpcStream final : public CallCarrier {
 
   // From the session, in this order.
   void begin(int32_t id);
-  void on_header(std::string_view name, std::string_view value);
+  void on_header(std::string_view name, std::string_view value) { head_.add(name, value); }
   void on_headers_done();
   void on_data(std::string_view bytes);
   void on_end_of_input();
@@ -58,15 +60,6 @@ class GrpcStream final : public CallCarrier {
  private:
   friend class Http2Session;
   enum class Answer : uint8_t { none, headers_sent, ended };
-  struct Outgoing {
-    char prefix[MessageReader::kPrefixBytes];
-    OutMessage message;
-    size_t size() const { return sizeof prefix + message.size(); }
-  };
-
-  void on_pseudo_header(std::string_view name, std::string_view value);
-  absl::Status check_request(int& http_status);
-  bool decode_binary_headers(absl::Status& error);
   void start_grpc();
   void start_stream_call();
   void start_unary_call();
@@ -88,7 +81,6 @@ class GrpcStream final : public CallCarrier {
   void submit_headers();
   void submit_trailers();
   void push(OutMessage message);
-  void drop_outbox();
   void resume_output();
   void account();
   // Of a task that comes later: the stream that carries this call still, if one does.
@@ -100,13 +92,7 @@ class GrpcStream final : public CallCarrier {
   Http2Session& session_;
   int32_t id_ = 0;
   // Request.
-  std::string path_;
-  std::string method_text_;
-  std::string content_type_;
-  std::string encoding_;
-  std::string timeout_;
-  HeaderFields fields_;
-  size_t header_bytes_ = 0;
+  GrpcRequestHead head_;
   env::Instant arrived_;
   std::optional<env::Instant> deadline_;
   env::TimerId deadline_timer_ = 0;
@@ -115,7 +101,6 @@ class GrpcStream final : public CallCarrier {
   std::string waiting_;         // body bytes that arrived while paused; at most a stream window
   std::string single_request_;  // a server_stream method's message, held until the half-close
   bool has_single_request_ = false;
-  bool has_binary_ = false;
   bool input_done_ = false;     // what still arrives is dropped
   bool half_closed_ = false;    // by the client
   bool end_delivered_ = false;
@@ -130,13 +115,8 @@ class GrpcStream final : public CallCarrier {
   bool output_deferred_ = false;  // nghttp2 waits for resume_output()
   bool finishing_ = false;        // after the outbox come the trailers
   bool above_low_water_ = false;
-  std::vector<Outgoing> outbox_;
-  size_t outbox_first_ = 0;
-  size_t first_offset_ = 0;
-  size_t outbox_bytes_ = 0;
-  size_t announced_ = 0;   // bytes of a DATA frame that nghttp2 has decided on and not yet taken
-  bool dropped_ = false;   // what follows the announced bytes is not to be sent
-  bool trailers_behind_data_ = false;  // see kOkTrailers
+  GrpcOutbox outbox_;
+  bool trailers_behind_data_ = false;  // see append_ok_trailers()
   absl::Status status_;
   std::vector<Call::ExtraField> headers_, trailers_;
   // What this stream has added to the session's counters.

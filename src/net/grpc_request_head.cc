@@ -1,0 +1,108 @@
+#include "net/grpc_request_head.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "net/grpc_wire.h"
+
+namespace holdfast::net {
+
+using absl::StatusCode;
+
+void GrpcRequestHead::begin(size_t max_list_bytes) {
+  path_.clear();
+  method_.clear();
+  content_type_.clear();
+  encoding_.clear();
+  timeout_.clear();
+  fields_.clear();
+  max_list_bytes_ = max_list_bytes;
+  list_bytes_ = 0;
+  has_binary_ = false;
+}
+
+void GrpcRequestHead::add(std::string_view name, std::string_view value) {
+  // RFC 9113 10.5.1: the size of a list counts 32 bytes a field.
+  list_bytes_ += name.size() + value.size() + 32;
+  if (too_long()) return;
+  if (name.starts_with(':')) {
+    add_pseudo(name, value);
+    return;
+  }
+  if (name == "content-type") content_type_ = value;
+  if (name == "grpc-timeout") timeout_ = value;
+  if (name == "grpc-encoding") encoding_ = value;
+  if (name.ends_with("-bin")) has_binary_ = true;
+  fields_.add(name, value);
+}
+
+void GrpcRequestHead::add_pseudo(std::string_view name, std::string_view value) {
+  if (name == ":path") {
+    path_ = value;
+  } else if (name == ":method") {
+    method_ = value;
+  } else if (name == ":authority") {
+    fields_.add(name, value);
+  }
+}
+
+bool GrpcRequestHead::grpc() const { return is_grpc_content_type(content_type_); }
+
+// In grpc-go's order: content type, malformed headers, method, deadline, path, encoding.
+GrpcRequestHead::Judgement GrpcRequestHead::judge(const GrpcServer* server, env::Instant arrived) {
+  Judgement judgement;
+  const auto refuse = [&](int http_status, absl::Status status) {
+    judgement.http_status = http_status;
+    judgement.status = std::move(status);
+    return judgement;
+  };
+  if (!grpc() || server == nullptr)
+    return refuse(415, make_status(StatusCode::kInvalidArgument, fmt::format("invalid gRPC request content-type {}",
+                                                                             go_quote(content_type_))));
+  if (!timeout_.empty()) {
+    auto timeout = parse_grpc_timeout(timeout_);
+    if (!timeout.ok())
+      return refuse(400, make_status(StatusCode::kInternal,
+                                     fmt::format("malformed grpc-timeout: {}", message(timeout.status()))));
+    constexpr env::Duration kForever = std::chrono::hours(24 * 365 * 100);
+    judgement.deadline = arrived + std::min(*timeout, kForever);
+  }
+  if (has_binary_)
+    if (absl::Status binary = decode_binary_fields(); !binary.ok()) return refuse(400, std::move(binary));
+  if (method_ != "POST")
+    return refuse(405, make_status(StatusCode::kInternal,
+                                   fmt::format("Received a HEADERS frame with :method {} which should be POST",
+                                               go_quote(method_))));
+  if (judgement.deadline && *judgement.deadline <= arrived)
+    return refuse(200, make_status(StatusCode::kDeadlineExceeded, "context deadline exceeded"));
+  judgement.method = server->find(path_);
+  if (judgement.method == nullptr) return refuse(200, server->unknown_method(path_));
+  if (!encoding_.empty() && encoding_ != "identity")
+    return refuse(200, make_status(StatusCode::kUnimplemented,
+                                   fmt::format("grpc: Decompressor is not installed for grpc-encoding {}",
+                                               go_quote(encoding_))));
+  return judgement;
+}
+
+absl::Status GrpcRequestHead::decode_binary_fields() {
+  HeaderFields decoded;
+  for (size_t i = 0; i < fields_.fields.size(); ++i) {
+    std::string_view name = fields_.name(i), value = fields_.value(i);
+    if (!name.ends_with("-bin")) {
+      decoded.add(name, value);
+      continue;
+    }
+    auto bytes = decode_base64(value);
+    if (!bytes)
+      return make_status(StatusCode::kInternal,
+                         fmt::format("malformed binary metadata {} in header {}: illegal base64 data", go_quote(value),
+                                     go_quote(name)));
+    decoded.add(name, *bytes);
+  }
+  fields_ = std::move(decoded);
+  return absl::OkStatus();
+}
+
+}  // namespace holdfast::net
