@@ -24,6 +24,8 @@ namespace {
 // watchers fall behind.
 constexpr uint64_t kEventsUnderWay = 20'000;
 constexpr uint64_t kPutsUnderWay = 500;
+// With one, load and server would take turns: all answers come together, and so do the puts that follow them.
+constexpr size_t kPutConnections = 4;
 
 // Shared by all threads.
 struct Shared {
@@ -135,11 +137,12 @@ class Watchers {
   std::vector<const WatchStream*> listeners_;              // theirs
 };
 
-// The puts, on one connection.
+// The puts, on connections of their own.
 class Puts {
  public:
-  Puts(Shared& shared, net::IoThread& thread)
-      : shared_(shared), thread_(thread), client_(std::make_unique<net::GrpcClient>(thread, client_options(shared.options))) {
+  Puts(Shared& shared, net::IoThread& thread) : shared_(shared), thread_(thread) {
+    for (size_t i = 0; i < kPutConnections; ++i)
+      clients_.push_back(std::make_unique<net::GrpcClient>(thread, client_options(shared.options)));
     Options options = shared.options;
     options.operation = Operation::put;
     options.order = KeyOrder::sequential;
@@ -150,7 +153,7 @@ class Puts {
     until_ = until;
     pump();
   }
-  void drop() { client_ = nullptr; }
+  void drop() { clients_.clear(); }
   uint64_t expected() const { return expected_; }
   const Outcome& outcome() const { return outcome_; }
 
@@ -166,19 +169,20 @@ class Puts {
   }
   // Looks again and again: events are counted on other threads.
   void pump() {
-    if (shared_.is_over || client_ == nullptr) return;
+    if (shared_.is_over || clients_.empty()) return;
     while (wanted() && under_way_ < kPutsUnderWay &&
            expected_ - shared_.events.load(std::memory_order_relaxed) < kEventsUnderWay) {
       expected_ += watchers_of(begun_);
       const env::Instant began = shared_.clock.now();
       ++under_way_;
-      client_->unary("/etcdserverpb.KV/Put", requests_->make(begun_++), {},
-                     [this, began](const absl::Status& status, std::string_view) {
-                       --under_way_;
-                       if (!status.ok()) return shared_.fail(status);
-                       outcome_.latencies.add(shared_.clock.now() - began);
-                       pump();
-                     });
+      net::GrpcClient& client = *clients_[begun_ % clients_.size()];
+      client.unary("/etcdserverpb.KV/Put", requests_->make(begun_++), {},
+                   [this, began](const absl::Status& status, std::string_view) {
+                     --under_way_;
+                     if (!status.ok()) return shared_.fail(status);
+                     outcome_.latencies.add(shared_.clock.now() - began);
+                     pump();
+                   });
     }
     if (!wanted() && under_way_ == 0 && shared_.events.load() >= expected_) return shared_.end();
     if (!std::exchange(looking_, true))
@@ -190,7 +194,7 @@ class Puts {
 
   Shared& shared_;
   net::IoThread& thread_;
-  std::unique_ptr<net::GrpcClient> client_;
+  std::vector<std::unique_ptr<net::GrpcClient>> clients_;
   std::unique_ptr<Requests> requests_;
   env::Instant until_;
   uint64_t begun_ = 0, under_way_ = 0, expected_ = 0;
