@@ -11,6 +11,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import harness  # noqa: E402
+import over_a_restart  # noqa: E402
 
 SOURCES = os.path.join(HERE, "java")
 FOLDER = os.environ.get("HOLDFAST_JETCD_FOLDER") or \
@@ -57,21 +58,7 @@ class JavaJetcd(unittest.TestCase):
         self.addCleanup(server.close)
         java = subprocess.Popen(self.java(server, "restart"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True)
-        self.addCleanup(java.communicate)
-        self.addCleanup(java.kill)
-        self.assertEqual(java.stdout.readline(), "watching\n")
-        for i in range(6):
-            if i == 3:
-                server.kill()
-                server.start()
-            server.etcdctl("put", f"w/{i}", "v")
-            if i == 2:
-                for n in range(1, 4):
-                    self.assertEqual(java.stdout.readline(), f"seen {n}\n")
-        for n in range(4, 7):
-            self.assertEqual(java.stdout.readline(), f"seen {n}\n")
-        out, _ = java.communicate("\n", timeout=30)
-        self.assertEqual(out, "[w/0, w/1, w/2, w/3, w/4, w/5]\n")
+        self.assertEqual(over_a_restart.drive(self, server, java), "[w/0, w/1, w/2, w/3, w/4, w/5]\n")
 
 
 if __name__ == "__main__":

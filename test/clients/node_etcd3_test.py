@@ -8,6 +8,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import harness  # noqa: E402
+import over_a_restart  # noqa: E402
 
 PACKAGE = "etcd3@1.1.2"
 FOLDER = os.environ.get("HOLDFAST_NPM_FOLDER") or os.path.join(os.path.dirname(os.path.abspath(harness.HOLDFAST)), "npm")
@@ -43,21 +44,7 @@ class NodeEtcd3(unittest.TestCase):
         self.addCleanup(server.close)
         node = subprocess.Popen(["node", os.path.join(HERE, "node_etcd3_restart.js"), FOLDER, server.url],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.addCleanup(node.communicate)
-        self.addCleanup(node.kill)
-        self.assertEqual(node.stdout.readline(), "watching\n")
-        for i in range(6):
-            if i == 3:
-                server.kill()
-                server.start()
-            server.etcdctl("put", f"w/{i}", "v")
-            if i == 2:
-                for n in range(1, 4):
-                    self.assertEqual(node.stdout.readline(), f"seen {n}\n")
-        for n in range(4, 7):
-            self.assertEqual(node.stdout.readline(), f"seen {n}\n")
-        out, _ = node.communicate("\n", timeout=20)
-        self.assertEqual(out, '["w/0=v","w/1=v","w/2=v","w/3=v","w/4=v","w/5=v"]\n')
+        self.assertEqual(over_a_restart.drive(self, server, node), '["w/0=v","w/1=v","w/2=v","w/3=v","w/4=v","w/5=v"]\n')
 
 
 if __name__ == "__main__":
