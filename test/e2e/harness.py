@@ -61,11 +61,7 @@ class Server:
             raise RuntimeError("did not start:\n" + log.read()[-3000:])
 
     def listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.client_port), timeout=5).close()
-        except OSError:
-            return False
-        return True
+        return listens(self.client_port)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
@@ -95,6 +91,14 @@ class Server:
     def pairs(self):
         return {base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", "")).decode()
                 for kv in self.everything()}
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def have(*programs):
