@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "apps/holdfast/client_ports.h"
+#include "apps/holdfast/limits.h"
 #include "apps/holdfast/initial_cluster.h"
 #include "apps/holdfast/member_settings.h"
 #include "apps/holdfast/peer_side.h"
@@ -119,6 +120,9 @@ RunningServer::~RunningServer() = default;
 
 absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   os::add_process_metrics(wiring_->metrics);
+  if (absl::Status s = check_descriptor_limit(); !s.ok()) return s;
+  report_quota(log_, config_.quota_backend_bytes);
+  watch_descriptors(wiring_->background, log_);
   if (absl::Status s = find_names(interrupted); !s.ok()) return s;
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
   if (absl::Status s = find_cluster(interrupted); !s.ok()) return s;

@@ -1,28 +1,15 @@
 #include "apps/holdfastutl/snapshot_status.h"
 
-#include <array>
 #include <set>
 
 #include "apps/holdfastutl/records.h"
 #include "base/crc32c.h"
+#include "base/text.h"
 #include "fmt/format.h"
 
 namespace holdfast::utl {
 
 namespace {
-
-// As go-humanize writes it: three digits, powers of 1000.
-std::string humanize(int64_t bytes) {
-  constexpr std::array<std::string_view, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < kUnits.size()) {
-    value /= 1000;
-    ++unit;
-  }
-  if (unit > 0 && value < 9.95) return fmt::format("{:.1f} {}", value, kUnits[unit]);
-  return fmt::format("{:.0f} {}", value, kUnits[unit]);
-}
 
 absl::Status add_record(std::string_view stored_key, std::string_view value,
                         std::set<std::string, std::less<>>& live, SnapshotStatus& status) {
@@ -69,7 +56,7 @@ std::vector<Value> values_of(const SnapshotStatus& s) {
   Value hash = number("hash", "hash", "Hash", s.hash);
   hash.readable = fmt::format("{:x}", s.hash);
   Value size = number("total size", "totalSize", "Size", s.total_bytes);
-  size.readable = humanize(s.total_bytes);
+  size.readable = human_bytes(s.total_bytes);
   return {hash, number("revision", "revision", "Revision", s.revision),
           number("total keys", "totalKey", "Keys", s.total_keys), size,
           Value{"version", "version", "Version", s.version, s.version, true}};

@@ -1,5 +1,9 @@
 #include "base/text.h"
 
+#include <array>
+
+#include "fmt/format.h"
+
 namespace holdfast {
 
 size_t utf8_length(std::string_view text) {
@@ -46,6 +50,18 @@ std::string ascii_lower(std::string_view text) {
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   return lower;
+}
+
+std::string human_bytes(int64_t bytes) {
+  constexpr std::array<std::string_view, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  if (unit > 0 && value < 9.95) return fmt::format("{:.1f} {}", value, kUnits[unit]);
+  return fmt::format("{:.0f} {}", value, kUnits[unit]);
 }
 
 }  // namespace holdfast

@@ -16,4 +16,7 @@ void append_utf8(std::string& out, uint32_t code_point);
 // A to Z only, whatever the locale.
 std::string ascii_lower(std::string_view text);
 
+// A size for people, as go-humanize writes it: two or three digits, powers of 1000 ("2.1 GB", "268 MB").
+std::string human_bytes(int64_t bytes);
+
 }  // namespace holdfast

@@ -32,8 +32,6 @@ using boost::system::error_code;
 
 // What a client using HTTP/2 says first (RFC 9113 3.4).
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-// Files kept back from clients: etcd's number (its reservedInternalFDNum).
-constexpr size_t kReservedFiles = 150;
 // Accepted in one go before the other events of that loop get their turn.
 constexpr int kAcceptsPerEvent = 64;
 // Out of files: how long until the next try.
@@ -43,7 +41,7 @@ size_t file_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1 << 20;
   auto files = static_cast<size_t>(limit.rlim_cur);
-  return files > kReservedFiles * 2 ? files - kReservedFiles : files / 2;
+  return files > kReservedFiles ? files - kReservedFiles : 1;
 }
 
 // Runs a task when the last of several parties has let go of it.

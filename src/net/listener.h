@@ -40,6 +40,9 @@ struct TlsOptions {
   std::string cipher_list;  // OpenSSL names, TLS 1.2; empty = OpenSSL's default
 };
 
+// Files that a process keeps back from clients, for its data and its peers: etcd's number (reservedInternalFDNum).
+inline constexpr size_t kReservedFiles = 150;
+
 struct ListenerOptions {
   std::string address = "127.0.0.1";  // IP address; "0.0.0.0", "::"
   uint16_t port = 0;                  // 0 = the system picks one
@@ -56,8 +59,8 @@ struct ListenerOptions {
   Http2Requests http2_tls = Http2Requests::all;
   bool reuse_port = false;
   bool reuse_address = true;
-  // Above it, new connections wait in the kernel's backlog. 0: the process's file limit less 150, as etcd does for its
-  // own files (one fd a connection).
+  // Above it, new connections wait in the kernel's backlog. 0: the process's file limit less kReservedFiles (one a
+  // connection).
   size_t max_connections = 0;
   env::Duration tls_handshake_timeout = std::chrono::seconds(10);  // TLS-08
   env::Duration tcp_keepalive = std::chrono::seconds(30);          // TLS-10

@@ -58,6 +58,11 @@ void read_network_octets(ProcessUsage& usage) {
 
 }  // namespace
 
+uint64_t descriptor_limit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
+
 ProcessUsage read_process_usage() {
   ProcessUsage usage;
   const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
@@ -71,7 +76,7 @@ ProcessUsage read_process_usage() {
   }
   usage.open_descriptors = count_descriptors();
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) usage.descriptors_max = limit.rlim_cur;
+  usage.descriptors_max = descriptor_limit();
   if (getrlimit(RLIMIT_AS, &limit) == 0) usage.virtual_bytes_max = limit.rlim_cur;
   read_network_octets(usage);
   return usage;

@@ -25,6 +25,8 @@ struct ProcessUsage {
 };
 // Reads /proc/self; what can't be read stays 0.
 ProcessUsage read_process_usage();
+// How many files the process may open; UINT64_MAX if nothing limits that.
+uint64_t descriptor_limit();
 
 // Adds the series to `metrics`, refreshed before each page. Call once; `metrics` keeps what it needs.
 void add_process_metrics(PrometheusMetrics& metrics);

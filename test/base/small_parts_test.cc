@@ -102,5 +102,16 @@ TEST(Utf8, EveryCharacterAndNothingElse) {
 
 TEST(AsciiLower, LettersOnly) { EXPECT_EQ(ascii_lower("AZ[`az\xc3\x84"), "az[`az\xc3\x84"); }
 
+TEST(Text, HumanBytes) {
+  EXPECT_EQ(human_bytes(0), "0 B");
+  EXPECT_EQ(human_bytes(999), "999 B");
+  EXPECT_EQ(human_bytes(1000), "1.0 kB");
+  EXPECT_EQ(human_bytes(25'000), "25 kB");
+  EXPECT_EQ(human_bytes(268'435'456), "268 MB");
+  EXPECT_EQ(human_bytes(999'999), "1.0 MB");
+  EXPECT_EQ(human_bytes(int64_t{2} << 30), "2.1 GB");
+  EXPECT_EQ(human_bytes(int64_t{8} << 30), "8.6 GB");
+}
+
 }  // namespace
 }  // namespace holdfast

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 import harness
+from cluster_harness import harness_wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -195,6 +196,40 @@ class Flags(unittest.TestCase):
                 self.assertEqual(ran.returncode, status, (flags, ran.stderr))
                 self.assertIn(text, ran.stderr)
                 self.assertFalse(os.path.exists(os.path.join(folder, "d", "member", "wal")))
+
+    # FLG-12: nobody could be served.
+    def test_too_few_files(self):
+        with tempfile.TemporaryDirectory(prefix="holdfast-e2e-") as folder:
+            ran = subprocess.run(["prlimit", "--nofile=150", harness.HOLDFAST, "--data-dir", os.path.join(folder, "d")],
+                                 capture_output=True, text=True, timeout=30)
+            self.assertEqual(ran.returncode, 1, ran.stderr)
+            self.assertIn("file descriptor limit of etcd process is too low; please set higher", ran.stderr)
+            self.assertFalse(os.path.exists(os.path.join(folder, "d", "member", "wal")))
+
+    # OPS-15
+    def test_most_files_in_use(self):
+        inherited = [os.open("/dev/null", os.O_RDONLY) for _ in range(240)]
+        self.addCleanup(lambda: [os.close(f) for f in inherited])
+        server = harness.Server("prlimit")
+        self.addCleanup(server.close)
+        with open(os.path.join(server.folder, "log"), "ab") as log:
+            server.process = subprocess.Popen(
+                ["prlimit", "--nofile=300", harness.HOLDFAST, "--data-dir", os.path.join(server.folder, "data"),
+                 "--listen-client-urls", server.url, "--advertise-client-urls", server.url,
+                 "--listen-peer-urls", f"http://127.0.0.1:{server.peer_port}"], stdout=log, stderr=log, pass_fds=inherited)
+        harness_wait(lambda: "80% of file descriptors are used" in server.log(), 20, server.log)
+
+    # OPS-16
+    def test_quota_is_told(self):
+        for quota, text in ((0, '"msg":"enabled backend quota with default value","quota-name":"v3-applier",'
+                                '"quota-size-bytes":2147483648,"quota-size":"2.1 GB"'),
+                            (-1, '"msg":"disabled backend quota"'),
+                            (10 << 30, '"msg":"quota exceeds the maximum value"')):
+            server = harness.Server(harness.HOLDFAST, f"--quota-backend-bytes={quota}")
+            self.addCleanup(server.close)
+            server.start()
+            self.assertIn(text, server.log())
+            server.close()
 
 
 if __name__ == "__main__":

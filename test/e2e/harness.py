@@ -43,8 +43,7 @@ class Server:
     def start(self, patience=30):
         """Waits until the member serves, at most `patience` seconds."""
         peer = f"http://127.0.0.1:{self.peer_port}"
-        log_path = os.path.join(self.folder, "log")
-        with open(log_path, "ab") as log:
+        with open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "--name", "m", "--data-dir", os.path.join(self.folder, "data"),
                  "--listen-client-urls", self.listen_urls or self.url, "--advertise-client-urls", self.url,
@@ -57,8 +56,11 @@ class Server:
             if self.listens() and self.etcdctl("endpoint", "health", check=False).returncode == 0:
                 return self
             time.sleep(0.02)
-        with open(log_path) as log:
-            raise RuntimeError("did not start:\n" + log.read()[-3000:])
+        raise RuntimeError("did not start:\n" + self.log()[-3000:])
+
+    def log(self):
+        with open(os.path.join(self.folder, "log")) as log:
+            return log.read()
 
     def listens(self):
         return listens(self.client_port)
