@@ -203,10 +203,25 @@ absl::StatusOr<std::set<MemberId>> members_of(const raft::ConfState& conf_state,
   return ids;
 }
 
+// What is applied was synced to the log before. If the log ends earlier, the disk lost what it said it had: this member may
+// have acknowledged entries, and given votes, that it knows nothing of. It would pass over the entries that come in the
+// place of the lost ones, since its database has their indexes. etcd doesn't look.
+absl::Status check_log_reaches(const Log& log, Index consistent_index) {
+  const std::vector<raft::Entry>& entries = log.contents.entries;
+  const Index last = entries.empty() ? log.snapshot.index : entries.back().index;
+  if (!log.reopened || consistent_index <= last) return absl::OkStatus();
+  return make_status(
+      absl::StatusCode::kDataLoss,
+      fmt::format("the log ends at index {}, before what the database has applied (index {}); entries that were synced are "
+                  "lost: remove this member and add it anew",
+                  last.value, consistent_index.value));
+}
+
 }  // namespace
 
 absl::Status force_new_cluster(Log& log, Logger& logger, const raft::ConfState& conf_state,
                                Index consistent_index) {
+  if (absl::Status s = check_log_reaches(log, consistent_index); !s.ok()) return s;
   raft::HardState& state = log.contents.hard_state;
   std::vector<raft::Entry>& entries = log.contents.entries;
   const Index commit_by_log = state.commit;
@@ -256,6 +271,7 @@ absl::StatusOr<std::unique_ptr<raft::MemoryStorage>> make_raft_storage(
         absl::StatusCode::kDataLoss,
         fmt::format("database file ({} index {}) does not match with snapshot (index {})",
                     backend_path, consistent_index.value, log.snapshot.index.value));
+  if (absl::Status s = check_log_reaches(log, consistent_index); !s.ok()) return s;
   auto storage = std::make_unique<raft::MemoryStorage>();
   raft::Snapshot snapshot;
   snapshot.metadata = {conf_state, log.snapshot.index, log.snapshot.term};

@@ -53,7 +53,7 @@ absl::Status force_new_cluster(Log& log, Logger& logger, const raft::ConfState& 
                                Index consistent_index);
 
 // Step 3: raft's storage. The configuration is the backend's, not the snapshot's (MEM-07). DataLoss if the backend is
-// behind the snapshot (DIR-06).
+// behind the snapshot (DIR-06), or has applied what the log does not hold.
 absl::StatusOr<std::unique_ptr<raft::MemoryStorage>> make_raft_storage(
     const Log& log, const raft::ConfState& conf_state, Index consistent_index,
     const std::string& backend_path);

@@ -297,8 +297,9 @@ void Machine::end(Loss loss) {
   executors_.reset();
   process_.reset();
   invariants_.restarted();
-  if (loss == Loss::power) {
-    disk_.crash();
+  if (loss != Loss::process) {
+    if (loss == Loss::power) disk_.write_back();
+    disk_.crash(loss == Loss::cache ? SimDisk::Unsynced::gone : SimDisk::Unsynced::kept_in_part);
   } else {
     disk_.end_process();
     if (world_.refuses) world_.refuses(*this);

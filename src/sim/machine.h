@@ -53,7 +53,8 @@ class Machine {
     // A process ended, and its machine still has power: whoever dials it is refused. Called outside of its tasks.
     std::function<void(Machine&)> refuses;
   };
-  enum class Loss : uint8_t { power, process };
+  // Cache: power, and all that the disk only said it had synced.
+  enum class Loss : uint8_t { power, process, cache };
 
   enum class Role : uint8_t { founder, spare };
 

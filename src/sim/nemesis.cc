@@ -34,6 +34,7 @@ Nemesis::Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::
       log_(log),
       random_(scheduler.random().fork()),
       rot_random_(Random(random_).next() ^ 0x726f74),  // of its own: runs without it stay as they are
+      lie_random_(Random(random_).next() ^ 0x6c6965),
       patients_(machines.size()),
       ambush_(scheduler, random_.fork(), 8 * knobs.link.delay_max,
               [this](MemberId whom, Ambush::Moment moment) { strike_from_ambush(whom, moment); }) {
@@ -69,6 +70,7 @@ void Nemesis::start() {
   if (machines_.size() > 2 && random_.chance(1, 3)) chosen_.push_back(&Nemesis::leave_behind);
   if (!chosen_.empty()) later(a_while(knobs_.between_faults), [this] { strike(); });
   if (rot_random_.chance(1, 4)) rot_later();
+  if (machines_.size() > 2 && knobs_.between_changes.count() == 0 && lie_random_.chance(1, 3)) lie_later();
 }
 
 void Nemesis::later(env::Duration delay, Task task) {
@@ -122,6 +124,10 @@ bool Nemesis::excuses(Machine& machine, std::string_view message) {
     machine.disk().set_faults({});
     rot.mend(machine.disk());
     restart_later(machine);
+    return true;
+  }
+  if (noticed_loss(machine, message)) {
+    replace(machine);
     return true;
   }
   if (!patient(machine).excused && !machine.died_joining()) return false;

@@ -36,6 +36,7 @@ class Nemesis {
   struct Patient {
     Disk disk = Disk::good;
     bool excused = false;  // its disk fails or failed since it was started
+    bool forgot = false;   // its disk lost what it had synced
     Random latency{0};
     BitRot rot{0};
   };
@@ -77,6 +78,12 @@ class Nemesis {
   void failing_commits();
   void rot_later();
   void rot();
+  void lie_later();
+  void lie();
+  // Looks again and again for a moment at which nobody needs what this machine knows.
+  void forget(Machine& machine, uint64_t start, env::Instant earliest, env::Instant latest);
+  bool noticed_loss(Machine& machine, std::string_view message);
+  void replace(Machine& machine);
 
   SimScheduler& scheduler_;
   SimNetwork& network_;
@@ -85,6 +92,7 @@ class Nemesis {
   Logger& log_;
   Random random_;
   Random rot_random_;
+  Random lie_random_;
   std::vector<Patient> patients_;  // as machines_
   std::vector<Fault> chosen_;      // the kinds of this run
   Ambush ambush_;

@@ -203,7 +203,7 @@ class SimFile final : public env::File {
     if (absl::Status s = disk_.begin({DiskAction::sync, path_, 0, 0}); !s.ok()) return s;
     std::lock_guard lock(disk_.mutex_);
     if (absl::Status s = alive(operation); !s.ok()) return s;
-    if (disk_.strikes(disk_.faults_.lost_sync_ppm)) return absl::OkStatus();
+    if (disk_.loses_sync(node_)) return absl::OkStatus();
     if (disk_.strikes(disk_.faults_.sync_error_ppm)) {
       // The pages are clean now but never reached the disk; a later sync has nothing to write. They stay readable
       // until the crash, which forgets them.
@@ -212,6 +212,7 @@ class SimFile final : public env::File {
       return io_error(operation, path_);
     }
     node_->persist();
+    disk_.lied_about_.erase(node_);
     ++disk_.syncs_;
     return absl::OkStatus();
   }
@@ -369,9 +370,10 @@ absl::Status SimDisk::sync_directory(const std::string& path) {
   std::lock_guard lock(mutex_);
   const NodePointer node = find(path);
   if (!node || !node->directory) return not_found("fsync", path);
-  if (strikes(faults_.lost_sync_ppm)) return absl::OkStatus();
+  if (loses_sync(node)) return absl::OkStatus();
   if (strikes(faults_.sync_error_ppm)) return io_error("fsync", path);
   commit_names(node.get());
+  lied_about_.erase(node);
   ++syncs_;
   return absl::OkStatus();
 }
@@ -457,17 +459,31 @@ void SimDisk::resize(Node& node, uint64_t size) {
   node.size = size;
 }
 
-void SimDisk::crash() {
+bool SimDisk::loses_sync(const NodePointer& node) {
+  if (!strikes(faults_.lost_sync_ppm)) return false;
+  lied_about_.insert(node);
+  return true;
+}
+
+void SimDisk::write_back() {
+  std::lock_guard lock(mutex_);
+  for (const NodePointer& node : lied_about_) node->directory ? commit_names(node.get()) : node->persist();
+  lied_about_.clear();
+}
+
+void SimDisk::crash(Unsynced unsynced) {
   std::lock_guard lock(mutex_);
   drop_handles();
-  crash_names();
+  lied_about_.clear();
+  // Sometimes all, sometimes nothing, mostly a mixture.
+  crash_names(unsynced == Unsynced::gone ? 0 : random_.below(5));
   std::vector<Node*> reachable{root_.get()};
   while (!reachable.empty()) {
     Node& node = *reachable.back();
     reachable.pop_back();
     node.lock_holder = nullptr;
     if (!node.directory) {
-      crash_contents(node, random_);
+      crash_contents(node, random_, unsynced);
       continue;
     }
     node.entries = node.durable_entries;
@@ -476,10 +492,8 @@ void SimDisk::crash() {
 }
 
 // Each pending change is kept or lost by chance; one that touches a name of a lost change is lost with it.
-void SimDisk::crash_names() {
+void SimDisk::crash_names(uint64_t keep_of_four) {
   std::set<std::pair<const Node*, std::string>> lost;
-  // Sometimes all, sometimes nothing, mostly a mixture.
-  const uint64_t keep_of_four = random_.below(5);
   for (const NameChange& change : pending_names_) {
     const bool depends = std::any_of(change.begin(), change.end(), [&](const Entry& e) {
       return lost.contains({e.directory.get(), e.name});
@@ -511,10 +525,11 @@ void SimDisk::drop_forgotten(Node& node) {
   node.forgotten_pages.clear();
 }
 
-void SimDisk::crash_contents(Node& node, Random& random) {
+void SimDisk::crash_contents(Node& node, Random& random, Unsynced unsynced) {
   drop_forgotten(node);
 
-  const uint64_t keep_of_four = random.below(5);
+  const bool gone = unsynced == Unsynced::gone;
+  const uint64_t keep_of_four = gone ? 0 : random.below(5);
   for (const uint64_t i : node.dirty_pages) {
     const PagePointer before = Node::page(node.durable_pages, i);
     const PagePointer after = Node::page(node.pages, i);
@@ -527,7 +542,10 @@ void SimDisk::crash_contents(Node& node, Random& random) {
   }
   if (node.size != node.durable_size) {
     const auto [low, high] = std::minmax(node.size, node.durable_size);
-    switch (random.below(3)) {
+    switch (gone ? 3 : random.below(3)) {
+      case 3:
+        node.size = node.durable_size;
+        break;
       case 0:
         node.size = low;
         break;
@@ -591,6 +609,7 @@ void SimDisk::wipe() {
   std::lock_guard lock(mutex_);
   drop_handles();
   pending_names_.clear();
+  lied_about_.clear();
   root_ = std::make_shared<Node>();
   root_->directory = true;
 }

@@ -84,7 +84,11 @@ class SimDisk final : public env::FileSystem {
   absl::StatusOr<bool> is_directory(const std::string& path) override;
 
   // Power off and on.
-  void crash();
+  enum class Unsynced : uint8_t { kept_in_part, gone };
+  void crash(Unsynced unsynced = Unsynced::kept_in_part);
+  // What syncs that were lost should have kept is kept after all: a cache that was written back in time. Of what they
+  // covered, everything written by now.
+  void write_back();
   // The process ends, the machine goes on: nothing is lost, but files are closed and locks free.
   void end_process();
   // A disk with the same contents, synced and not; open files and settings do not come along.
@@ -123,9 +127,11 @@ class SimDisk final : public env::FileSystem {
   NodePointer parent_of(const std::string& path, std::string& name) const;
   void change_names(NameChange change);
   void commit_names(const Node* directory);
-  void crash_names();
+  // Whether this sync is one of those that are lost.
+  bool loses_sync(const NodePointer& node);
+  void crash_names(uint64_t keep_of_four);
   static void drop_forgotten(Node& node);
-  static void crash_contents(Node& node, Random& random);
+  static void crash_contents(Node& node, Random& random, Unsynced unsynced);
   void drop_handles();
   static void write_bytes(Node& node, uint64_t offset, std::string_view data);
   static void resize(Node& node, uint64_t size);
@@ -143,6 +149,7 @@ class SimDisk final : public env::FileSystem {
   uint64_t syncs_ = 0;
   NodePointer root_;
   std::vector<NameChange> pending_names_;  // in order; not yet durable
+  std::set<NodePointer> lied_about_;       // what lost syncs were for
 };
 
 }  // namespace holdfast::sim

@@ -165,5 +165,18 @@ TEST_F(LogStartTest, ABackendBehindTheSnapshotIsRefused) {
   EXPECT_EQ((*storage)->last_index(), Index(5));
 }
 
+// A disk that lost what it had synced: applied is only what was in the log.
+TEST_F(LogStartTest, ALogThatEndsBeforeTheBackendIsRefused) {
+  write(5);
+  reopen();
+  EXPECT_TRUE(make_raft_storage(log, voters, Index(5), "/db").ok());
+  const auto refused = make_raft_storage(log, voters, Index(6), "/db");
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(message(refused.status()),
+            "the log ends at index 5, before what the database has applied (index 6); entries that were synced are lost: "
+            "remove this member and add it anew");
+  EXPECT_FALSE(force_new_cluster(log, logger, voters, Index(6)).ok());
+}
+
 }  // namespace
 }  // namespace holdfast::server

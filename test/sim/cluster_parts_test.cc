@@ -8,6 +8,7 @@
 #include "membership/cluster.h"
 #include "sim/administrator.h"
 #include "sim/nemesis.h"
+#include "sim/redundancy.h"
 #include "sim/remote_calls.h"
 #include "sim/workload.h"
 #include "sim_cluster.h"
@@ -118,6 +119,66 @@ env::Duration time_without_leader(bool refused, uint64_t seed) {
 TEST(RefusedDials, ALeaderWhoseProcessHasEndedIsNotWaitedFor) {
   for (uint64_t seed = 1; seed <= 5; ++seed)
     EXPECT_LT(time_without_leader(true, seed) + milliseconds(300), time_without_leader(false, seed)) << "seed " << seed;
+}
+
+// --- a disk that lies ---
+
+// A follower that nobody needs; null: none.
+Machine* dispensable(SimCluster& cluster) {
+  return cluster.find([&](Machine& m) { return others_have_all_of(m, cluster.machines); });
+}
+
+TEST(LyingDisk, NobodyNeedsWhatAMajorityOfTheOthersHas) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  cluster.start();
+  Machine* const leader = cluster.leader();
+  EXPECT_FALSE(others_have_all_of(*leader, cluster.machines));
+  Machine* const follower = dispensable(cluster);
+  ASSERT_NE(follower, nullptr) << "at least one follower voted for the leader, and the other one can be done without";
+  for (const auto& other : cluster.machines) {
+    if (other.get() == leader || other.get() == follower) continue;
+    cluster.network.block(leader->address(), other->address());
+    cluster.network.block(follower->address(), other->address());
+  }
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  workload.probe(static_cast<size_t>(leader->address().value), [](bool served) { EXPECT_TRUE(served); });
+  cluster.run(milliseconds(500));
+  EXPECT_FALSE(others_have_all_of(*follower, cluster.machines)) << "only it and the leader have the last entry";
+  cluster.end();
+}
+
+TEST(LyingDisk, WhoLostWhatItHadSyncedDoesNotGoOn) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  Machine* const liar = dispensable(cluster);
+  ASSERT_NE(liar, nullptr);
+  liar->disk().set_faults({.lost_sync_ppm = 1'000'000});
+  workload.probe(0, [](bool served) { EXPECT_TRUE(served); });
+  cluster.run(seconds(5));
+  ASSERT_TRUE(others_have_all_of(*liar, cluster.machines));
+  liar->crash(Machine::Loss::cache);
+  liar->start();
+  cluster.run(seconds(5));
+  ASSERT_EQ(cluster.ended.size(), 1u);
+  EXPECT_NE(cluster.ended[0].find("entries that were synced are lost"), std::string::npos) << cluster.ended[0];
+  EXPECT_TRUE(cluster.violations.empty());
+}
+
+TEST(LyingDisk, WhatWasWrittenBackInTimeIsThere) {
+  SimCluster cluster(quiet_knobs(3, 3));
+  cluster.start();
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  for (const auto& machine : cluster.machines) machine->disk().set_faults({.lost_sync_ppm = 1'000'000});
+  workload.probe(0, [](bool served) { EXPECT_TRUE(served); });
+  cluster.run(seconds(5));
+  for (const auto& machine : cluster.machines) {
+    machine->crash(Machine::Loss::power);
+    machine->start();
+  }
+  cluster.run(seconds(10));
+  EXPECT_TRUE(cluster.ended.empty() && cluster.violations.empty());
+  EXPECT_NE(cluster.leader(), nullptr);
 }
 
 // --- damaged data ---

@@ -222,6 +222,22 @@ TEST(SimDisk, LostSyncAnswersOk) {
   EXPECT_TRUE(lost);
 }
 
+TEST(SimDisk, LostSyncsAreWrittenBackOrGone) {
+  for (const bool in_time : {true, false}) {
+    SimDisk disk(1);
+    auto file = durable_file(disk, "old");
+    disk.set_faults({.lost_sync_ppm = 1'000'000});
+    ASSERT_TRUE(file->write_at(0, "new!").ok());
+    ASSERT_TRUE(file->sync_data().ok());
+    auto other = *disk.open("/g", env::OpenMode::create);
+    ASSERT_TRUE(other->write_at(0, "g").ok() && other->sync().ok() && disk.sync_directory("/").ok());
+    if (in_time) disk.write_back();
+    disk.crash(SimDisk::Unsynced::gone);
+    EXPECT_EQ(content(disk, "/f"), in_time ? "new!" : "old");
+    EXPECT_EQ(*disk.exists("/g"), in_time);
+  }
+}
+
 TEST(SimDisk, ErrorsAndCapacity) {
   SimDisk disk(3);
   auto file = durable_file(disk, "1234");
