@@ -23,7 +23,10 @@ std::optional<char> byte_at(SimDisk& disk, const std::string& path, uint64_t off
 bool BitRot::damage(SimDisk& disk, const std::string& directory) {
   const std::vector<std::string> files = disk.files_under(directory);
   if (files.empty()) return false;
-  const std::string& path = files[random_.below(files.size())];
+  return damage_file(disk, files[random_.below(files.size())]);
+}
+
+bool BitRot::damage_file(SimDisk& disk, const std::string& path) {
   const auto file = disk.open(path, env::OpenMode::read);
   const uint64_t size = file.ok() ? (*file)->size().value_or(0) : 0;
   if (size == 0) return false;

@@ -18,6 +18,10 @@ class BitRot {
   // Flips a bit of one of the files under `directory`, which nobody has open, more often at the beginning than behind. False
   // if there is none.
   bool damage(SimDisk& disk, const std::string& directory);
+  // Of that file, likewise.
+  bool damage_file(SimDisk& disk, const std::string& path);
+  // It stays as it is.
+  void forget() { path_.clear(); }
   bool damaged() const { return !path_.empty(); }
   // An error message says where it is.
   bool named_in(std::string_view message) const;

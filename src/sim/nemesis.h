@@ -72,12 +72,14 @@ class Nemesis {
   void bad_network();
   void clock_rate();
   void clock_jump();
+  void break_disk(Machine& machine, const DiskFaults& faults);
   void disk_errors();
   void disk_full();
   void slow_disk();
   void failing_commits();
   void rot_later();
   void rot();
+  void rot_snapshot(Machine& machine, BitRot& rot);
   void lie_later();
   void lie();
   // Looks again and again for a moment at which nobody needs what this machine knows.
