@@ -274,7 +274,7 @@ const Flag kFlags[] = {
     {"downgrade-check-time", at<&C::downgrade_check_time>, "5s", "", built, features, "",
      "Time between two checks of a running downgrade."},
     {"bootstrap-defrag-threshold-megabytes", at<&C::bootstrap_defrag_threshold_megabytes>, "0",
-     "MB", planned, features, "",
+     "MB", built, features, "",
      "Defragment at the start if that frees at least this much (0: never)."},
 
     // Unsafe

@@ -15,6 +15,7 @@
 #include "backend/long_keys.h"
 #include "base/check.h"
 #include "base/errors.h"
+#include "base/text.h"
 #include "fmt/format.h"
 
 namespace holdfast::backend {
@@ -370,9 +371,12 @@ absl::Status LmdbEngine::defragment() {
     (void)files_.remove_all(copy_path + lock_suffix);
   };
   const EngineSizes before = sizes();
-  log_.info("defragmenting", {{"path", options_.path},
-                              {"current-db-size-bytes", before.file_bytes},
-                              {"current-db-size-in-use-bytes", before.in_use_bytes}});
+  log_.info("defragmenting",
+            {{"path", options_.path},
+             {"current-db-size-bytes", before.file_bytes},
+             {"current-db-size", human_bytes(before.file_bytes)},
+             {"current-db-size-in-use-bytes", before.in_use_bytes},
+             {"current-db-size-in-use", human_bytes(before.in_use_bytes)}});
   remove_copy();
   auto copy = make_compact_copy(copy_path);
   if (!copy.ok()) {

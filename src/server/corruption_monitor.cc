@@ -5,8 +5,8 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
-#include "rpc.pb.h"
 #include "server/member_survey.h"
+#include "server/raise_alarm.h"
 #include "server/request_text.h"
 
 namespace holdfast::server {
@@ -141,7 +141,7 @@ void CorruptionMonitor::compare_data(const mvcc::HashResult& before, const PeerH
                                               {"leader-compact-revision", after.compact_revision},
                                               {"leader-hash", static_cast<uint64_t>(before.hash)}});
     // One alarm is enough to stop writes; the next check finds the next one.
-    if (!off.empty()) raise_alarm(off.front());
+    if (!off.empty()) report(off.front());
     parts_.log.info("finished peer corruption check", {{"number-of-peers-checked", checked}});
   });
 }
@@ -201,22 +201,18 @@ bool CorruptionMonitor::judge_compaction(const mvcc::CompactionHash& own, const 
                                                            {"leader-revision", own.revision},
                                                            {"leader-compact-revision", own.compact_revision},
                                                            {"leader-hash", static_cast<uint64_t>(own.hash)}});
-    raise_alarm(member);
+    report(member);
   }
   return true;
 }
 
-void CorruptionMonitor::raise_alarm(MemberId member) {
-  etcdserverpb::AlarmRequest request;
-  request.set_memberid(member.value);
-  request.set_action(etcdserverpb::AlarmRequest::ACTIVATE);
-  request.set_alarm(etcdserverpb::CORRUPT);
-  parts_.proposer.propose({.reply_on = &parts_.executor}, Command::alarm, request.SerializeAsString(),
-                          [this, member](std::unique_ptr<apply::Result> result) {
-                            if (stopped_ || result->status.ok()) return;
-                            parts_.log.warn("failed to raise the alarm CORRUPT",
-                                            {{"member-id", member}, {"error", message(result->status)}});
-                          });
+void CorruptionMonitor::report(MemberId member) {
+  raise_alarm(parts_.proposer, parts_.executor, member, etcdserverpb::CORRUPT,
+              [this, member](const absl::Status& status) {
+                if (stopped_ || status.ok()) return;
+                parts_.log.warn("failed to raise the alarm CORRUPT",
+                                {{"member-id", member}, {"error", message(status)}});
+              });
 }
 
 }  // namespace holdfast::server

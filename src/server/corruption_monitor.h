@@ -56,7 +56,7 @@ class CorruptionMonitor : public Chore {
   void check_compaction(std::vector<mvcc::CompactionHash> newest_first, size_t next);
   // True: no older compaction need be looked at.
   bool judge_compaction(const mvcc::CompactionHash& own, const PeerHashes& others);
-  void raise_alarm(MemberId member);
+  void report(MemberId member);  // as corrupt
   void own_hash(WithHash then);
   bool leads() const { return parts_.member.leader() == parts_.member.member_id(); }
 

@@ -7,7 +7,6 @@
 #include "apply/state_machine.h"
 #include "backend/backend.h"
 #include "base/errors.h"
-#include "rpc.pb.h"
 #include "server/access_control.h"
 #include "server/applied_waits.h"
 #include "server/apply_owner.h"
@@ -28,11 +27,13 @@
 #include "server/publisher.h"
 #include "server/purger.h"
 #include "server/raft_log.h"
+#include "server/raise_alarm.h"
 #include "server/snapshot_import.h"
 #include "server/snapshot_installer.h"
 #include "server/snapshot_receiver.h"
 #include "server/snapshot_saver.h"
 #include "server/snapshot_sender.h"
+#include "server/startup_defragmentation.h"
 #include "server/state_observers.h"
 #include "server/storage_version.h"
 #include "server/tick_advance.h"
@@ -88,6 +89,10 @@ absl::StatusOr<Origins> find_origins(const MemberConfig& config, const Member::W
                                             std::move(origins.engine), world.log);
   if (!recovered.ok()) return recovered.status();
   origins.engine = *std::move(recovered);
+  if (absl::Status s =
+          defragment_at_start(*origins.engine, config.bootstrap_defragment_threshold_bytes, world.log);
+      !s.ok())
+    return s;
   return origins;
 }
 
@@ -154,7 +159,6 @@ struct Member::Parts {
   void open_snapshots();
   void open_requests();
   void open_chores(Task ready);
-  void raise_no_space(Task answer);
   AskMemberVersions ask_versions(env::Duration timeout);
   void add_peers();
   void stop_owners(Task stopped);
@@ -268,7 +272,7 @@ absl::Status Member::Parts::open_consensus() {
       RaftOwner::Parts{executors.raft, *storage, raft_log, world.log, world.metrics, board, waits,
                        ids, links.peers},
       RaftOwner::Options{raft_config(config, log, world.random.next()), config.heartbeat_interval,
-                         Index(config.snapshot_catchup_entries)});
+                         Index(config.snapshot_catchup_entries), config.held_log_bytes_max});
   if (!log.founders.empty())
     if (absl::Status s = raft->bootstrap(log.founders); !s.ok()) return s;
   reads = std::make_unique<ReadIndex>(executors.raft, ids, board, *raft, world.log, world.metrics,
@@ -354,16 +358,10 @@ void Member::Parts::open_requests() {
   corruption = std::make_unique<CorruptionMonitor>(
       CorruptionMonitor::Parts{executors.background, view, operations, *door, *door, links.remote, world.log},
       config.corruption_checks, config.request_timeout());
-  apply->on_no_space([this](Task answer) { raise_no_space(std::move(answer)); });
-}
-
-void Member::Parts::raise_no_space(Task answer) {
-  etcdserverpb::AlarmRequest request;
-  request.set_memberid(log.member.value);
-  request.set_action(etcdserverpb::AlarmRequest::ACTIVATE);
-  request.set_alarm(etcdserverpb::NOSPACE);
-  door->propose({.reply_on = &executors.apply}, Command::alarm, request.SerializeAsString(),
-                [answer = std::move(answer)](std::unique_ptr<apply::Result>) mutable { answer(); });
+  apply->on_no_space([this](Task answer) {
+    raise_alarm(*door, executors.apply, log.member, etcdserverpb::NOSPACE,
+                [answer = std::move(answer)](const absl::Status&) mutable { answer(); });
+  });
 }
 
 AskMemberVersions Member::Parts::ask_versions(env::Duration timeout) {

@@ -39,6 +39,9 @@ struct MemberConfig {
 
   uint64_t snapshot_count = 10'000;
   uint64_t snapshot_catchup_entries = 5'000;
+  // Entries that are kept besides, in bytes of memory, while a follower is being sent a snapshot. etcd knows no bound. At this
+  // one the follower may take ten seconds where fifty megabytes are written in each.
+  uint64_t held_log_bytes_max = uint64_t{512} << 20;
   int max_snapshots = 5;
   int max_wals = 5;
   uint64_t wal_segment_bytes = 64'000'000;
@@ -48,6 +51,8 @@ struct MemberConfig {
   int64_t quota_backend_bytes = 0;  // 0: default, negative: off
   env::Duration backend_batch_interval = std::chrono::milliseconds(100);
   size_t backend_batch_limit = 10'000;
+  // Defragment at the start if that frees at least so many bytes (0: never).
+  uint64_t bootstrap_defragment_threshold_bytes = 0;
   int compaction_batch_limit = 1000;
   env::Duration compaction_sleep_interval = std::chrono::milliseconds(10);
   AutoCompaction auto_compaction;

@@ -1,6 +1,7 @@
 #include "server/raft_owner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/errors.h"
 #include "base/mutant.h"
@@ -301,6 +302,8 @@ void RaftOwner::on_append_done(raft::Message order) {
     show_role_in_configuration();
   }
   if (!order.entries.empty()) storage_.append(order.entries);
+  if (compaction_held_)
+    for (const raft::Entry& entry : order.entries) held_bytes_ += sizeof(raft::Entry) + entry.data.size();
   for (raft::Message& response : order.responses) {
     if (response.to == node_.id()) (void)node_.step(std::move(response));
   }
@@ -314,15 +317,24 @@ void RaftOwner::on_apply_done(std::vector<raft::Message> responses) {
   schedule_ready();
 }
 
+void RaftOwner::hold_compaction(bool hold) {
+  compaction_held_ = hold;
+  held_bytes_ = 0;
+}
+
 void RaftOwner::compact_memory() {
   const Index applied = node_.applied();
-  if (compaction_held_ || applied - compacted_at_ < kCompactEvery) return;
+  const bool held = compaction_held_ && held_bytes_ <= options_.held_bytes_max;
+  if (held || applied - compacted_at_ < kCompactEvery) return;
   if (applied > storage_.last_index()) return;  // applied from memory before its append was acknowledged
   // While all can be kept, all is: a follower that raft asks again from the very beginning needs no snapshot then.
   const Index keep = options_.snapshot_catchup_entries;
   if (applied <= keep) return;
   compacted_at_ = applied;
   if (!storage_.create_snapshot(applied, &conf_state_, SharedBytes()).ok()) return;
+  if (std::exchange(held_bytes_, 0) > options_.held_bytes_max)
+    log_.warn("compacting the log while a snapshot is being sent; its member may need another one",
+              {{"local-member-id", node_.id()}, {"held-bytes-max", options_.held_bytes_max}});
   const Index compact_to = Index(applied - keep);
   if (compact_to >= storage_.first_index()) (void)storage_.compact(compact_to);
 }

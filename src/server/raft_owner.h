@@ -46,6 +46,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
     raft::Config config;  // storage, logger and async_storage_writes are set here
     env::Duration heartbeat_interval;
     Index snapshot_catchup_entries;  // kept in memory behind the applied index for slow followers
+    uint64_t held_bytes_max;
   };
   struct Parts {
     env::Executor& executor;
@@ -95,8 +96,9 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void request_read_index(uint64_t request_id) override;
   void report_unreachable(MemberId id);
   void report_snapshot(MemberId id, raft::SnapshotStatus status);
-  // While set, entries are kept in memory, so that a follower that gets a snapshot finds what follows it (RAFT-18).
-  void hold_compaction(bool hold) { compaction_held_ = hold; }
+  // While set, entries are kept in memory, so that a follower that gets a snapshot finds what follows it (RAFT-18); but no
+  // more than Options::held_bytes_max of them: then they go, and that follower will need another snapshot.
+  void hold_compaction(bool hold);
 
   raft::RawNode& node() { return node_; }
   env::Executor& executor() { return executor_; }
@@ -144,6 +146,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   std::vector<Proposal> proposals_;
   bool ready_scheduled_ = false;
   bool compaction_held_ = false;
+  uint64_t held_bytes_ = 0;  // appended since compaction was held, or since it went ahead all the same
   bool stopped_ = false;
   Index compacted_at_;  // applied index at the last compaction of the memory log
   env::TimerId tick_timer_ = 0;

@@ -1,6 +1,7 @@
 // Turns raft's wish to send a snapshot into one (etcd createMergedSnapshotMessage, sendMergedSnap; parity RAFT-17..19):
 // of the state as it is now, at the applied index, which is at least the one that raft asked for. While one is under way,
-// and until its member has caught up (at most 30 s), the entries that follow it are kept in memory.
+// and until its member has caught up (at most 30 s), the entries that follow it are kept in memory,
+// as far as RaftOwner's bound goes.
 #pragma once
 
 #include <functional>

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 import harness
@@ -56,6 +57,35 @@ class DataDir(unittest.TestCase):
         first.etcdctl("put", "k2", "v2")
         first.kill()
         self.assertEqual(first.start().pairs(), {"k": "v", "k2": "v2"})
+
+    # F-101
+    def test_defragments_at_the_start(self):
+        def restarted(megabytes):
+            server.flags = ["--bootstrap-defrag-threshold-megabytes", str(megabytes)]
+            server.kill()
+            before = self.log_of(server)
+            server.start()
+            return self.log_of(server)[len(before):]
+
+        server = self.server().start()
+        for i in range(6):
+            server.etcdctl("put", f"k{i}", stdin="x" * 1_000_000)
+        server.etcdctl("del", "k", "--prefix")
+        server.etcdctl("compact", "8", "--physical")
+        server.etcdctl("put", "kept", "value")
+        time.sleep(0.5)  # a batch interval or more, so that the pages are free in the file
+        skipped = restarted(1000)
+        self.assertIn('"Skipping defragmentation"', skipped)
+        self.assertIn('"bootstrap-defrag-threshold":"1.0 GB"', skipped)
+        size = server.json("endpoint", "status")[0]["Status"]["dbSize"]
+        self.assertIn('"finished defragmenting directory"', restarted(4))
+        self.assertLess(server.json("endpoint", "status")[0]["Status"]["dbSize"], size - 4_000_000)
+        self.assertEqual(server.pairs(), {"kept": "value"})
+        self.assertNotIn("defragment", restarted(0))
+
+    def log_of(self, server):
+        with open(os.path.join(server.folder, "log")) as f:
+            return f.read()
 
     # DIR-02
     def test_not_a_directory_or_foreign(self):

@@ -97,7 +97,8 @@ class Machine : public Peers {
 
 class Cluster {
  public:
-  explicit Cluster(uint64_t seed) : scheduler(seed) {
+  explicit Cluster(uint64_t seed, uint64_t held_bytes_max = MemberConfig().held_log_bytes_max)
+      : scheduler(seed), held_log_bytes_max(held_bytes_max) {
     for (const char* name : {"a", "b", "c"}) machines.push_back(std::make_unique<Machine>(*this, name));
     for (auto& m : machines) m->start();
     run(seconds(5));
@@ -155,6 +156,7 @@ class Cluster {
   }
 
   sim::SimScheduler scheduler;
+  const uint64_t held_log_bytes_max;
   std::vector<std::unique_ptr<Machine>> machines;
 };
 
@@ -193,6 +195,7 @@ void Machine::open() {
   config.advertise_client_urls = {fmt::format("http://{}:2379", name)};
   config.snapshot_count = 100;
   config.snapshot_catchup_entries = 50;
+  config.held_log_bytes_max = cluster_.held_log_bytes_max;
   auto opened = Member::open(
       config,
       {clock_, process_->random(), disk, *process_, process_->faults(), metrics_, log_},
@@ -319,6 +322,30 @@ TEST(SnapshotCluster, TwiceInARow) {
     cluster.run(seconds(3));
   }
   EXPECT_EQ(late.died, "");
+}
+
+// RAFT-18: what follows a snapshot is kept while it is on its way, but not without end.
+TEST(SnapshotCluster, WhatIsKeptForASlowSnapshotIsBounded) {
+  const auto snapshots_needed = [](uint64_t held_bytes_max) {
+    Cluster cluster(4, held_bytes_max);
+    Machine& leader = *cluster.leader();
+    Machine& late = cluster.follower();
+    late.connected = false;
+    cluster.put(0, 300);
+    leader.hold_snapshots = true;
+    late.connected = true;
+    cluster.run(seconds(1));
+    EXPECT_EQ(leader.held.size(), 1u);
+    cluster.put(300, 900);  // some 250 kB
+    leader.hold_snapshots = false;
+    leader.send_snapshot(std::move(leader.held[0]));
+    leader.held.clear();
+    cluster.run_until_converged();
+    EXPECT_EQ(late.died, "");
+    return late.snapshots_received;
+  };
+  EXPECT_EQ(snapshots_needed(10 << 20), 1);
+  EXPECT_EQ(snapshots_needed(64 << 10), 2);
 }
 
 TEST(SnapshotCluster, ThePowerMayFailAnywhere) {
