@@ -3,10 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/wire.h"
 #include "fmt/format.h"
-#include "server/request_text.h"
-#include "server/response_header.h"
 #include "test/server/v3_world.h"
 
 namespace holdfast::server {
@@ -18,18 +15,8 @@ using testing::HasSubstr;
 
 class V3ServerTest : public testing::Test {
  protected:
-  absl::StatusOr<pb::RangeResponse> range(const pb::RangeRequest& request,
-                                          Cancelled cancelled = {}) {
-    std::optional<absl::StatusOr<std::string>> answer;
-    const std::string bytes = request.SerializeAsString();
-    w.v3->range(w.context(), *parse_range(bytes), cancelled,
-                [&](absl::StatusOr<std::string> a) { answer = std::move(a); });
-    w.world.run_ready();
-    if (!answer) return absl::InternalError("no answer");
-    if (!answer->ok()) return answer->status();
-    pb::RangeResponse response;
-    if (!response.ParseFromString(**answer)) return absl::InternalError("malformed");
-    return response;
+  absl::StatusOr<pb::RangeResponse> range(const pb::RangeRequest& request, Cancelled cancelled = {}) {
+    return ask_range(w, request, std::move(cancelled));
   }
   std::unique_ptr<apply::Result> put(const pb::PutRequest& request) {
     const std::string bytes = request.SerializeAsString();
@@ -38,12 +25,6 @@ class V3ServerTest : public testing::Test {
               [&](std::unique_ptr<apply::Result> r) { result = std::move(r); });
     w.world.run_ready();
     return result;
-  }
-  static pb::RangeRequest all() {
-    pb::RangeRequest request;
-    request.set_key(std::string(1, '\0'));
-    request.set_range_end(std::string(1, '\0'));
-    return request;
   }
 
   V3World w;
@@ -76,7 +57,7 @@ TEST_F(V3ServerTest, RangeOfOneKey) {
 
 TEST_F(V3ServerTest, RangeIsWrittenAsGoWritesIt) {
   w.put("k", "v");
-  pb::RangeRequest request = all();
+  pb::RangeRequest request = all_keys();
   request.set_serializable(true);
   const std::string bytes = request.SerializeAsString();
   std::string answer;
@@ -90,7 +71,7 @@ TEST_F(V3ServerTest, RangeIsWrittenAsGoWritesIt) {
 
 TEST_F(V3ServerTest, LimitCountAndMore) {  // KV-04, KV-05
   for (const char* key : {"a", "b", "c", "d"}) w.put(key, "x");
-  pb::RangeRequest request = all();
+  pb::RangeRequest request = all_keys();
   request.set_limit(3);
   auto response = range(request);
   ASSERT_TRUE(response.ok());
@@ -106,7 +87,7 @@ TEST_F(V3ServerTest, LimitCountAndMore) {  // KV-04, KV-05
 TEST_F(V3ServerTest, CountOnlyAndKeysOnly) {  // KV-06, KV-07
   w.put("a", "x");
   w.put("b", "x");
-  pb::RangeRequest request = all();
+  pb::RangeRequest request = all_keys();
   request.set_count_only(true);
   request.set_limit(1);
   auto response = range(request);
@@ -373,233 +354,6 @@ TEST_F(V3ServerTest, HashAndDefragment) {  // MNT-06, MNT-07
   w.world.run_ready();
   EXPECT_EQ(whole->hash(), 42u);
   EXPECT_EQ(whole->header().revision(), 5);
-}
-
-// --- range stream ---
-
-class RangeStreamTest : public V3ServerTest {
- protected:
-  std::unique_ptr<RangeStream> open(const pb::RangeRequest& request,
-                                    absl::Status* status = nullptr) {
-    bytes = request.SerializeAsString();
-    std::unique_ptr<RangeStream> stream;
-    w.v3->range_stream(w.context(), *parse_range(bytes), {},
-                       [&](absl::StatusOr<std::unique_ptr<RangeStream>> s) {
-                         if (status) *status = s.status();
-                         if (s.ok()) stream = *std::move(s);
-                       });
-    w.world.run_ready();
-    return stream;
-  }
-  static pb::RangeResponse next(RangeStream& stream) {
-    auto bytes = stream.next();
-    EXPECT_TRUE(bytes.ok()) << bytes.status();
-    pb::RangeStreamResponse response;
-    EXPECT_TRUE(response.ParseFromString(*bytes));
-    return response.range_response();
-  }
-  std::string bytes;
-};
-
-TEST_F(RangeStreamTest, ChunksMergeToTheRange) {  // RS-01, RS-03, RS-05
-  for (int i = 0; i < 95; ++i) w.put(fmt::format("k{:03}", i), "v");
-  pb::RangeRequest request = all();
-  auto stream = open(request);
-  pb::RangeResponse merged;
-  std::vector<int> sizes;
-  while (!stream->is_done()) {
-    const pb::RangeResponse chunk = next(*stream);
-    EXPECT_EQ(chunk.has_header(), stream->is_done());
-    sizes.push_back(chunk.kvs_size());
-    merged.MergeFrom(chunk);
-  }
-  EXPECT_THAT(sizes, ElementsAre(10, 20, 40, 25));
-  EXPECT_EQ(merged.SerializeAsString(), range(request)->SerializeAsString());
-  EXPECT_TRUE(stream->final_status().ok());
-}
-
-TEST_F(RangeStreamTest, RevisionIsPinned) {  // RS-04, RS-07
-  for (int i = 0; i < 15; ++i) w.put(fmt::format("k{:02}", i), "v");
-  auto stream = open(all());
-  next(*stream);
-  w.put("k99", "later");
-  const pb::RangeResponse last = next(*stream);
-  EXPECT_TRUE(stream->is_done());
-  EXPECT_EQ(last.header().revision(), 16);
-  EXPECT_EQ(last.count(), 15);
-}
-
-TEST_F(RangeStreamTest, CompactionInBetween) {  // RS-04
-  for (int i = 0; i < 15; ++i) w.put(fmt::format("k{:02}", i), "v");
-  auto stream = open(all());
-  next(*stream);
-  w.put("x", "y");
-  ASSERT_TRUE(w.member.store_now->compact(Revision(17), {}).ok());
-  EXPECT_TRUE(is(stream->next().status(), EtcdError::compacted));
-}
-
-TEST_F(RangeStreamTest, LimitAndCount) {  // RS-05
-  for (int i = 0; i < 30; ++i) w.put(fmt::format("k{:02}", i), "v");
-  pb::RangeRequest request = all();
-  request.set_limit(13);
-  auto stream = open(request);
-  EXPECT_EQ(next(*stream).kvs_size(), 10);
-  const pb::RangeResponse last = next(*stream);
-  EXPECT_TRUE(stream->is_done());
-  EXPECT_EQ(last.kvs_size(), 3);
-  EXPECT_TRUE(last.more());
-  EXPECT_EQ(last.count(), 30);
-}
-
-TEST_F(RangeStreamTest, CountOnlyAndEmpty) {  // RS-06
-  auto stream = open(all());
-  pb::RangeResponse only = next(*stream);
-  EXPECT_TRUE(stream->is_done());
-  EXPECT_EQ(only.header().revision(), 1);
-  EXPECT_EQ(only.kvs_size(), 0);
-  for (int i = 0; i < 12; ++i) w.put(fmt::format("k{:02}", i), "v");
-  pb::RangeRequest request = all();
-  request.set_count_only(true);
-  stream = open(request);
-  only = next(*stream);
-  EXPECT_TRUE(stream->is_done());
-  EXPECT_EQ(only.count(), 12);
-  EXPECT_TRUE(only.has_header());
-}
-
-TEST_F(RangeStreamTest, ChunksShrinkWithBigValues) {  // RS-03
-  for (int i = 0; i < 30; ++i) w.put(fmt::format("k{:02}", i), std::string(400'000, 'x'));
-  auto stream = open(all());
-  EXPECT_EQ(next(*stream).kvs_size(), 10);  // 4 MB: more than twice the target
-  EXPECT_EQ(next(*stream).kvs_size(), 5);   // 2 MB: near enough
-  EXPECT_EQ(next(*stream).kvs_size(), 5);
-}
-
-TEST_F(RangeStreamTest, SortsWithinChunks) {  // RS-02
-  for (int i = 0; i < 12; ++i) w.put(fmt::format("k{:02}", i), fmt::format("v{:02}", 50 - i));
-  pb::RangeRequest request = all();
-  request.set_sort_target(pb::RangeRequest::VALUE);
-  auto stream = open(request);
-  const pb::RangeResponse first = next(*stream);
-  ASSERT_EQ(first.kvs_size(), 10);
-  EXPECT_EQ(first.kvs(0).key(), "k09");
-  EXPECT_EQ(first.kvs(9).key(), "k00");
-  const pb::RangeResponse last = next(*stream);
-  ASSERT_TRUE(stream->is_done());
-  ASSERT_EQ(last.kvs_size(), 2);
-  EXPECT_EQ(last.kvs(0).key(), "k11");
-  EXPECT_EQ(last.count(), 12);
-  request.set_keys_only(true);
-  stream = open(request);
-  const pb::RangeResponse keys = next(*stream);
-  EXPECT_EQ(keys.kvs(0).key(), "k09");
-  EXPECT_EQ(keys.kvs(0).value(), "");
-}
-
-TEST_F(RangeStreamTest, Refusals) {  // RS-02
-  absl::Status status;
-  pb::RangeRequest request = all();
-  request.set_sort_order(pb::RangeRequest::DESCEND);
-  EXPECT_EQ(open(request, &status), nullptr);
-  EXPECT_TRUE(is(status, EtcdError::range_stream_custom_sort));
-  request = all();
-  request.set_min_mod_revision(3);
-  EXPECT_EQ(open(request, &status), nullptr);
-  EXPECT_TRUE(is(status, EtcdError::range_stream_revision_filters));
-  request = all();
-  request.clear_key();
-  EXPECT_EQ(open(request, &status), nullptr);
-  EXPECT_TRUE(is(status, EtcdError::empty_key));
-  request = all();
-  request.set_sort_order(pb::RangeRequest::ASCEND);
-  EXPECT_NE(open(request, &status), nullptr);
-}
-
-// --- the small things it is made of ---
-
-TEST(RequestViews, AgreeWithProtobuf) {
-  pb::RangeRequest request;
-  request.set_key("a");
-  request.set_range_end("b");
-  request.set_limit(-1);
-  request.set_revision(1LL << 40);
-  request.set_sort_order(pb::RangeRequest::DESCEND);
-  request.set_sort_target(pb::RangeRequest::VALUE);
-  request.set_serializable(true);
-  request.set_keys_only(true);
-  request.set_count_only(true);
-  request.set_min_mod_revision(1);
-  request.set_max_mod_revision(2);
-  request.set_min_create_revision(3);
-  request.set_max_create_revision(4);
-  const std::string bytes = request.SerializeAsString();
-  auto view = parse_range(bytes);
-  ASSERT_TRUE(view);
-  EXPECT_EQ(to_message(*view).SerializeAsString(), bytes);
-  EXPECT_EQ(to_message(view_of(request)).SerializeAsString(), bytes);
-}
-
-TEST(RequestViews, UnusualBytes) {
-  // The last value counts; a known number with another type is unknown; groups are skipped.
-  std::string bytes;
-  wire::Writer writer(bytes);
-  writer.put_bytes(1, "first");
-  writer.put_bytes(1, "last");
-  writer.put_uint64(2, 7);
-  bytes += "\x53\x08\x01\x54";  // group 10
-  writer.put_uint64(5, 300);    // a bool of more than one byte
-  auto view = parse_put(bytes);
-  ASSERT_TRUE(view);
-  EXPECT_EQ(view->key, "last");
-  EXPECT_EQ(view->value, "");
-  EXPECT_TRUE(view->ignore_value);
-  EXPECT_TRUE(parse_put(""));
-  EXPECT_FALSE(parse_put("\x0a\x05k"));  // truncated
-  EXPECT_FALSE(parse_put("\x0c"));       // end of no group
-  EXPECT_FALSE(parse_range(std::string("\x00\x00", 2)));
-  // Half a million empty groups must not cost half a million stack frames.
-  std::string groups;
-  for (int i = 0; i < 500'000; ++i) groups += "\x53\x54";
-  EXPECT_TRUE(parse_put(groups));
-}
-
-TEST(RequestText, SizesInsteadOfValues) {  // GEN-13
-  PutView put;
-  put.key = "a\"\n";
-  put.value = "secret";
-  put.prev_kv = true;
-  EXPECT_EQ(loggable(put), R"(key:"a\"\n" value_size:6 prev_kv:true)");
-  pb::TxnRequest txn;
-  txn.add_compare()->set_value("secret");
-  txn.add_success()->mutable_request_put()->set_value("secret");
-  EXPECT_EQ(loggable(txn),
-            "compare:<value_size:6> success:<request_put:<value_size:6>> failure:<>");
-}
-
-TEST(GoDuration, AsGoPrintsIt) {
-  EXPECT_EQ(go_duration(0), "0s");
-  EXPECT_EQ(go_duration(999), "999ns");
-  EXPECT_EQ(go_duration(1'500), "1.5µs");
-  EXPECT_EQ(go_duration(312'500'000), "312.5ms");
-  EXPECT_EQ(go_duration(1'000'000'001), "1.000000001s");
-  EXPECT_EQ(go_duration(120'000'000'000), "2m0s");
-  EXPECT_EQ(go_duration(3'601'500'000'000), "1h0m1.5s");
-  EXPECT_EQ(go_duration(-2'000'000), "-2ms");
-}
-
-TEST(ResponseHeader, LargestNumbersFit) {
-  class Largest : public FakeMember {
-    MemberId member_id() const override { return MemberId(UINT64_MAX); }
-    ClusterId cluster_id() const override { return ClusterId(UINT64_MAX); }
-    Term term() const override { return Term(UINT64_MAX); }
-  } member;
-  std::string out;
-  append_header(out, member, Revision(-1));
-  EXPECT_LE(out.size(), kHeaderBytesMax);
-  pb::PutResponse response;
-  ASSERT_TRUE(response.ParseFromString(out));
-  EXPECT_EQ(response.header().revision(), -1);
-  EXPECT_EQ(response.header().raft_term(), UINT64_MAX);
 }
 
 }  // namespace

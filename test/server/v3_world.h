@@ -376,4 +376,25 @@ struct V3World {
   std::optional<V3Server> v3;
 };
 
+inline etcdserverpb::RangeRequest all_keys() {
+  etcdserverpb::RangeRequest request;
+  request.set_key(std::string(1, '\0'));
+  request.set_range_end(std::string(1, '\0'));
+  return request;
+}
+
+inline absl::StatusOr<etcdserverpb::RangeResponse> ask_range(V3World& w, const etcdserverpb::RangeRequest& request,
+                                                             Cancelled cancelled = {}) {
+  std::optional<absl::StatusOr<std::string>> answer;
+  const std::string bytes = request.SerializeAsString();
+  w.v3->range(w.context(), *parse_range(bytes), std::move(cancelled),
+              [&](absl::StatusOr<std::string> a) { answer = std::move(a); });
+  w.world.run_ready();
+  if (!answer) return absl::InternalError("no answer");
+  if (!answer->ok()) return answer->status();
+  etcdserverpb::RangeResponse response;
+  if (!response.ParseFromString(**answer)) return absl::InternalError("malformed");
+  return response;
+}
+
 }  // namespace holdfast::server
