@@ -26,6 +26,7 @@ absl::Status add_url(const config::Config& config, const config::TlsFiles& tls, 
     auto settings = tls_settings(config, tls);
     if (!settings.ok()) return settings.status();
     port.options.tls = *std::move(settings);
+    port.options.refusal_message = "rejected connection on client endpoint";
   }
   if (port.secure && port.insecure)
     port.options.plain_text_beside_tls = net::ListenerOptions::PlainText::served;

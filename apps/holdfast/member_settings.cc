@@ -69,6 +69,7 @@ absl::StatusOr<server::MemberConfig> member_settings(const config::Config& confi
       or_default(config.backend_batch_interval, member.backend_batch_interval);
   if (config.backend_batch_limit > 0)
     member.backend_batch_limit = static_cast<size_t>(config.backend_batch_limit);
+  member.bootstrap_defragment_threshold_bytes = config.bootstrap_defrag_threshold_megabytes << 20;
   if (config.compaction_batch_limit > 0)
     member.compaction_batch_limit = static_cast<int>(config.compaction_batch_limit);
   member.compaction_sleep_interval =
@@ -117,6 +118,7 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
     if (!files.skip_client_san_verification && !url.is_unix())
       tls->client_address = net::TlsOptions::ClientAddress::named;
     options.tls = *std::move(tls);
+    options.refusal_message = "rejected connection on peer endpoint";
   }
   options.write_timeout = config.raft_write_timeout;
   options.http.idle_timeout = config.raft_read_timeout;
@@ -128,22 +130,23 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
 }
 
 peer::TransportSettings transport_settings(const config::Config& config, const server::MemberConfig& member,
-                                           const config::TlsFiles& files, const std::string& server_name) {
+                                           const config::TlsFiles& files, const PeerDialling& dialling) {
   peer::TransportSettings settings;
   settings.dial_timeout = std::chrono::seconds(1) + member.election_timeout();
   settings.read_timeout = config.raft_read_timeout;
   settings.write_timeout = config.raft_write_timeout;
   settings.snap_dir = member.snap_dir();
-  if (!files.empty() || !files.trusted_ca_file.empty() || !server_name.empty()) {
-    net::TlsClientOptions tls;
-    tls.server_name = server_name;
-    tls.certificate_file = files.client_cert_file.empty() ? files.cert_file : files.client_cert_file;
-    tls.key_file = files.client_key_file.empty() ? files.key_file : files.client_key_file;
-    tls.trusted_ca_file = files.trusted_ca_file;
-    if (files.auto_tls && files.trusted_ca_file.empty())  // TLS-06: everybody has a certificate of his own
-      tls.verify = net::TlsClientOptions::Verify::nothing;
-    settings.tls = std::move(tls);
-  }
+  settings.local_address = dialling.local_address;
+  net::TlsClientOptions& tls = settings.tls;
+  tls.server_name = dialling.tls_name;
+  tls.certificate_file = files.client_cert_file.empty() ? files.cert_file : files.client_cert_file;
+  tls.key_file = files.client_key_file.empty() ? files.key_file : files.client_key_file;
+  tls.trusted_ca_file = files.trusted_ca_file;
+  if (files.auto_tls && files.trusted_ca_file.empty())  // TLS-06: everybody has a certificate of his own
+    tls.verify = net::TlsClientOptions::Verify::nothing;
+  tls.protocols = net::TlsClientOptions::Protocols::http1;
+  tls.cache = std::make_shared<net::TlsFileCache>(
+      std::vector{tls.certificate_file, tls.key_file, tls.trusted_ca_file});  // shared by all dials
   return settings;
 }
 

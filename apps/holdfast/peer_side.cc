@@ -4,7 +4,6 @@
 #include <future>
 
 #include "apps/holdfast/client_ports.h"
-#include "apps/holdfast/member_settings.h"
 #include "membership/cluster.h"
 #include "peer/lease_endpoints.h"
 #include "peer/promote_endpoint.h"
@@ -38,14 +37,14 @@ class PeerSide::Bridge final : public peer::Host {
 };
 
 PeerSide::PeerSide(const config::Config& config, const server::MemberConfig& member,
-                   config::TlsFiles tls, const std::string& tls_name, const World& world)
+                   config::TlsFiles tls, const PeerDialling& dialling, const World& world)
     : config_(config),
       member_config_(member),
       tls_(std::move(tls)),
       world_(world),
       io_(world.clock, 1, "peer"),
       transfers_("transfer", world.clock),
-      settings_(transport_settings(config, member, tls_, tls_name)),
+      settings_(transport_settings(config, member, tls_, dialling)),
       remote_(io_.at(0), settings_),
       transport_({io_.at(0), transfers_, world.files, world.metrics, world.log}, settings_),
       endpoints_(transport_, world.log),

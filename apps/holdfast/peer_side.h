@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "apps/holdfast/config.h"
+#include "apps/holdfast/member_settings.h"
 #include "base/log.h"
 #include "env/file_system.h"
 #include "env/metrics.h"
@@ -29,9 +30,9 @@ class PeerSide {
     env::Metrics& metrics;
     Logger& log;
   };
-  // `tls`: the certificates of the peer port, --peer-auto-tls's own included. `tls_name`: transport_settings().
+  // `tls`: the certificates of the peer port, --peer-auto-tls's own included.
   PeerSide(const config::Config& config, const server::MemberConfig& member, config::TlsFiles tls,
-           const std::string& tls_name, const World& world);
+           const PeerDialling& dialling, const World& world);
   ~PeerSide();
 
   // Takes the ports and starts the thread, before there is a member.

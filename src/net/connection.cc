@@ -27,12 +27,12 @@ constexpr size_t kLingerBytes = 4 * 1024 * 1024;
 constexpr size_t kUnsentKept = 16 * 1024;
 constexpr char kTlsHandshakeRecord = 0x16;
 
-// Nothing for a client by unix socket.
-std::optional<boost::asio::ip::tcp::endpoint> tcp_peer(int socket) {
+// The address of one end, by getpeername() or getsockname(). Nothing for a client by unix socket.
+std::optional<boost::asio::ip::tcp::endpoint> tcp_end(int socket, decltype(::getpeername) ask) {
   boost::asio::ip::tcp::endpoint endpoint;
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
-  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return std::nullopt;
+  if (ask(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return std::nullopt;
   if ((peer.ss_family != AF_INET && peer.ss_family != AF_INET6) || size > endpoint.capacity()) return std::nullopt;
   std::memcpy(endpoint.data(), &peer, size);
   endpoint.resize(size);
@@ -61,9 +61,10 @@ Connection::Connection(Wiring wiring, StreamSocket socket)
     : thread_(wiring.thread),
       counters_(wiring.counters),
       on_gone_(std::move(wiring.on_gone)),
+      on_refused_(std::move(wiring.on_refused)),
       socket_(released(socket)) {
   auto peer = std::make_shared<PeerInfo>();
-  peer->address = text_of(tcp_peer(socket_));
+  peer->address = text_of(tcp_end(socket_, ::getpeername));
   peer_ = std::move(peer);
   failed_ = !thread_.sockets().add(socket_, *this);
   thread_.count_connection(1);
@@ -105,9 +106,20 @@ void Connection::arm_handshake_timer() {
     auto self = weak.lock();
     if (!self) return;
     self->timer_ = 0;
-    self->count_refused();
+    if (self->tls_) {
+      self->refuse(self->read_error("i/o timeout"));
+    } else {
+      self->count_refused();
+    }
     self->close_now();
   });
+}
+
+// The caller closes the connection.
+void Connection::refuse(std::string error, TlsRefusal::Cause cause) {
+  count_refused();
+  tls_error_ = std::move(error);
+  if (on_refused_) on_refused_({peer_->address, tls_->server_name(), tls_->peer_names(), tls_error_, cause});
 }
 
 void Connection::replace_protocol(std::unique_ptr<Protocol> next, std::string bytes) {
@@ -141,6 +153,8 @@ void Connection::on_readable() {
       return;
     }
     if (size < 0) {
+      if (in_handshake() && !failed_)
+        refuse(read_error("read: " + boost::system::error_code(errno, boost::system::system_category()).message()));
       close_now();
       return;
     }
@@ -161,6 +175,7 @@ void Connection::on_readable() {
 // What the last bytes asked for may be answered already: flush() writes that, then closes.
 void Connection::input_ended() {
   input_ended_ = true;
+  if (in_handshake() && !failed_ && !lingering_) refuse("EOF", TlsRefusal::Cause::end_of_input);
   if (lingering_) {
     close_now();
   } else {
@@ -202,7 +217,12 @@ void Connection::receive(std::string_view bytes) {
   auto outcome = tls_->feed(bytes, thread_.scratch().decrypted.get(), IoThread::Scratch::kBytes, plain);
   if (tls_->established()) identify_peer();
   if (outcome == TlsFilter::Outcome::failed) {
-    count_refused();
+    if (in_handshake()) {
+      refuse(tls_->error());
+    } else {
+      count_refused();
+      tls_error_ = tls_->error();
+    }
     failed_ = true;
   } else if (outcome == TlsFilter::Outcome::closed) {
     input_ended();
@@ -219,9 +239,25 @@ void Connection::identify_peer() {
   check_address();
 }
 
+// As Go's net.OpError.
+std::string Connection::read_error(std::string_view why) const {
+  return fmt::format("read tcp {}->{}: {}", text_of(tcp_end(socket_, ::getsockname)), peer_->address, why);
+}
+
+std::string Connection::remote_address() const {
+  const auto remote = tcp_end(socket_, ::getpeername);
+  return remote ? remote->address().to_string() : "";
+}
+
+std::string Connection::address_error() const {
+  const AlternativeNames names = tls_->peer_names().value_or(AlternativeNames());
+  if (names.hosts.empty()) return names_do_not_fit(names, remote_address());
+  return fmt::format("tls: \"{}\" does not match any of DNSNames [\"{}\"]", remote_address(),
+                     fmt::join(names.hosts, "\" \""));
+}
+
 void Connection::check_address() {
-  const auto remote = tcp_peer(socket_);
-  const std::string address = remote ? remote->address().to_string() : "";
+  const std::string address = remote_address();
   auto names = tls_->names_to_check(address);
   if (!names) return;
   if (const auto fits = fits_at_once(*names)) {
@@ -239,7 +275,7 @@ void Connection::address_checked(bool fits) {
   const bool waited = std::exchange(checking_address_, false);
   if (waited) thread_.cancel(std::exchange(timer_, 0));
   if (!fits) {
-    count_refused();
+    refuse(address_error());
     failed_ = true;
   }
   if (!waited) return;

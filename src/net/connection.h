@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,16 +46,28 @@ class Protocol {
   virtual void on_closed() = 0;
 };
 
+// A connection that TLS did not let through.
+struct TlsRefusal {
+  std::string peer;         // as PeerInfo::address
+  std::string server_name;  // that the client asked for
+  std::optional<AlternativeNames> certificate;  // of the peer, if its chain was good
+  std::string error;        // Go's words
+  enum class Cause : uint8_t { end_of_input, other };  // the peer hung up, or something worth a line
+  Cause cause = Cause::other;
+};
+
 using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
 class Connection final : public Flushable, public Pollable, public std::enable_shared_from_this<Connection> {
  public:
   // `on_gone` runs when the connection is closed for good (on the I/O thread). `counters` must outlive the connection,
-  // and `thread` too. Whoever makes a connection keeps it until then.
+  // and `thread` too. Whoever makes a connection keeps it until then. `on_refused` runs when TLS, or what its certificates
+  // say, keeps the peer out.
   struct Wiring {
     IoThread& thread;
     TrafficCounters& counters;
     std::function<void(Connection&)> on_gone;
+    std::function<void(const TlsRefusal&)> on_refused = {};
   };
   Connection(Wiring wiring, StreamSocket socket);
   ~Connection() override;
@@ -86,6 +99,8 @@ class Connection final : public Flushable, public Pollable, public std::enable_s
   TrafficCounters& counters() { return counters_; }
   const std::shared_ptr<const PeerInfo>& peer() const { return peer_; }
   bool tls() const { return tls_ != nullptr; }
+  // Why TLS failed; empty: it did not.
+  const std::string& tls_error() const { return tls_error_; }
   bool closed() const { return closed_; }
   size_t index_in_owner = 0;  // for the owner's list
 
@@ -99,6 +114,9 @@ class Connection final : public Flushable, public Pollable, public std::enable_s
   void identify_peer();
   // Decides whether the client may come from where it comes from; input waits meanwhile.
   void check_address();
+  std::string read_error(std::string_view why) const;
+  std::string remote_address() const;
+  std::string address_error() const;
   void address_checked(bool fits);
   void receive_plain(std::string_view bytes);
   void input_ended();
@@ -109,16 +127,20 @@ class Connection final : public Flushable, public Pollable, public std::enable_s
   void begin_linger();
   void close_socket();
   void arm_handshake_timer();
+  void refuse(std::string error, TlsRefusal::Cause cause = TlsRefusal::Cause::other);
+  bool in_handshake() const { return tls_ && !tls_->established(); }
 
   IoThread& thread_;
   TrafficCounters& counters_;
   std::function<void(Connection&)> on_gone_;
+  std::function<void(const TlsRefusal&)> on_refused_;
   const int socket_;  // not asked about once closed_
   std::shared_ptr<const PeerInfo> peer_;  // shared with the calls, which may outlive the connection
   std::unique_ptr<Protocol> protocol_;
   std::unique_ptr<Protocol> replaced_;
   std::shared_ptr<TlsContext> tls_context_;  // shared with the listener's other connections
   std::unique_ptr<TlsFilter> tls_;
+  std::string tls_error_;
   TlsChoice tls_choice_ = TlsChoice::plain;
   env::Duration handshake_timeout_{};
   env::Duration write_timeout_{};

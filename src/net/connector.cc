@@ -77,7 +77,9 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
       return;
     }
     socket_ = StreamSocket(wiring_.thread.context());
-    socket_.async_connect(endpoints_[next_++], [self = shared_from_this()](const error_code& result) {
+    const StreamSocket::endpoint_type& endpoint = endpoints_[next_++];
+    if (const error_code refused = bind_to_local_address(endpoint); refused) return try_next(refused);
+    socket_.async_connect(endpoint, [self = shared_from_this()](const error_code& result) {
       if (!self->done_) return;
       if (result) {
         self->try_next(result);
@@ -87,6 +89,20 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
       if (self->target_.tls) connection->use_tls(self->target_.tls, self->target_.timeout);
       self->finish(absl::OkStatus(), std::move(connection));
     });
+  }
+
+  error_code bind_to_local_address(const StreamSocket::endpoint_type& remote) {
+    error_code error;
+    if (target_.local_address.empty() || !target_.unix_path.empty()) return error;
+    const auto address = boost::asio::ip::make_address(target_.local_address, error);
+    if (!error) socket_.open(remote.protocol(), error);
+    if (error) return error;
+    // Its port is chosen when the remote end is known: one local port serves many of them.
+    using PortLater = boost::asio::detail::socket_option::boolean<IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT>;
+    error_code ignored;
+    socket_.set_option(PortLater(true), ignored);
+    socket_.bind(tcp::endpoint(address, 0), error);
+    return error;
   }
 
   void finish(absl::Status status, std::shared_ptr<Connection> connection) {

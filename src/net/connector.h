@@ -17,6 +17,7 @@ struct ConnectTarget {
   std::string address;  // IP address, or a host name, whose addresses are tried in the resolver's order
   uint16_t port;
   std::string unix_path;            // of a socket file, instead of address and port
+  std::string local_address;        // IP address to come from, by TCP; empty: the system's choice
   std::shared_ptr<TlsContext> tls;  // null: plain; shared with the client's later connections
   env::Duration timeout;            // for name and TCP; TLS has the same again
 };

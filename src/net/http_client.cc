@@ -223,9 +223,12 @@ class HttpClient::Session final : public Protocol {
     connection_.flush_soon();
   }
   bool usable() const { return !failed_; }
+  // It has carried an answer before.
+  bool kept() const { return kept_; }
 
  private:
   void finish_answer() {
+    kept_ = true;
     // 1xx come before the answer.
     int status = parser_->response.status;
     if (status >= 100 && status < 200) {
@@ -245,6 +248,7 @@ class HttpClient::Session final : public Protocol {
   std::string input_, output_;
   size_t offset_ = 0;
   bool begun_ = false;
+  bool kept_ = false;
   bool failed_ = false;
   bool paused_ = false;
   bool uploading_ = false;
@@ -347,8 +351,10 @@ void HttpClient::Core::session_lost(Session& session, bool answer_begun) {
   session_ = nullptr;
   if (!sent_ || exchanges_.empty()) return;
   Exchange& first = *exchanges_.front();
-  bool safe = first.request.method == "GET" || first.request.method == "HEAD";
-  if (safe && !answer_begun && !std::exchange(first.retried, true)) {
+  if (const std::string& error = connection_->tls_error(); !error.empty())
+    return fail_first(make_status(absl::StatusCode::kUnavailable, error));
+  const bool safe = first.request.method == "GET" || first.request.method == "HEAD";
+  if (safe && session.kept() && !answer_begun && !std::exchange(first.retried, true)) {
     next();
     return;
   }
@@ -356,7 +362,7 @@ void HttpClient::Core::session_lost(Session& session, bool answer_begun) {
 }
 
 void HttpClient::Core::connect_now() {
-  if (options_.tls && !tls_) {
+  if (options_.tls && (!tls_ || options_.tls->cache)) {  // a cache knows of files that were replaced
     auto tls = TlsContext::for_client(*options_.tls);
     if (!tls.ok()) {
       thread_.post([self = shared_from_this(), status = tls.status()] {
@@ -370,6 +376,7 @@ void HttpClient::Core::connect_now() {
   connect({.address = options_.address,
            .port = options_.port,
            .unix_path = options_.unix_path,
+           .local_address = options_.local_address,
            .tls = tls_,
            .timeout = options_.connect_timeout},
           {.thread = thread_, .counters = counters_, .on_gone = [self = shared_from_this()](Connection&) {}},

@@ -20,6 +20,7 @@ struct HttpClientOptions {
   std::string address = "127.0.0.1";  // IP address or host name
   uint16_t port = 0;
   std::string unix_path;  // of a socket file, instead of address and port
+  std::string local_address;  // IP address to come from; empty: the system's choice
   std::string host;       // "Host" field; empty: address:port
   std::optional<TlsClientOptions> tls;
   env::Duration connect_timeout = std::chrono::seconds(5);

@@ -90,6 +90,7 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
   void accept();
   void pause_accepting(const error_code& error);
   void serve(size_t thread_index, StreamSocket socket);
+  void log_refusal(const TlsRefusal& refusal);
   void remove(size_t thread_index, Connection& connection);
   std::unique_ptr<Protocol> protocol_for(Connection& connection, std::string_view first_bytes);
   void close_acceptor();
@@ -279,7 +280,8 @@ void Listener::Core::serve(size_t thread_index, StreamSocket socket) {
       Connection::Wiring{.thread = pool_.at(thread_index),
                          .counters = counters_,
                          .on_gone = [self = shared_from_this(),
-                                     thread_index](Connection& c) { self->remove(thread_index, c); }},
+                                     thread_index](Connection& c) { self->remove(thread_index, c); },
+                         .on_refused = [this](const TlsRefusal& refusal) { log_refusal(refusal); }},
       std::move(socket));
   connection->set_write_timeout(options_.write_timeout);
   if (tls_ && options_.plain_text_beside_tls == ListenerOptions::PlainText::served) {
@@ -291,6 +293,19 @@ void Listener::Core::serve(size_t thread_index, StreamSocket socket) {
   connection->index_in_owner = connections.size();
   connections.push_back(connection);
   connection->start(std::make_unique<Sniffer>(*this, *connection));
+}
+
+// As etcd's embed/config_logging.go; a client that only hangs up is worth no line.
+void Listener::Core::log_refusal(const TlsRefusal& refusal) {
+  const LogLevel level = refusal.cause == TlsRefusal::Cause::end_of_input ? LogLevel::debug : LogLevel::warn;
+  if (options_.refusal_message.empty() || !log_.enabled(level)) return;
+  std::vector<LogField> fields = {{"remote-addr", refusal.peer}, {"server-name", refusal.server_name}};
+  if (refusal.certificate) {
+    fields.emplace_back("ip-addresses", refusal.certificate->addresses);
+    fields.emplace_back("dns-names", refusal.certificate->hosts);
+  }
+  fields.emplace_back("error", refusal.error);
+  log_.write(level, options_.refusal_message, fields, __FILE__, __LINE__);
 }
 
 void Listener::Core::remove(size_t thread_index, Connection& connection) {

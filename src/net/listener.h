@@ -19,8 +19,9 @@
 
 namespace holdfast::net {
 
-// ALPN "h2" and "http/1.1". Certificate, key and revocation list are read again for every handshake, so that they can be
-// replaced while the server runs (TLS-01, TLS-02); the CAs are read at start.
+// ALPN "h2" and "http/1.1". For every handshake it is looked whether certificate and key are still the same files, and the
+// revocation list is read again, so that they can be replaced while the server runs (TLS-01, TLS-02); the CAs are read at
+// start.
 struct TlsOptions {
   std::string certificate_file;  // PEM, chain allowed
   std::string key_file;          // PEM
@@ -62,6 +63,7 @@ struct ListenerOptions {
   // Above it, new connections wait in the kernel's backlog. 0: the process's file limit less kReservedFiles (one a
   // connection).
   size_t max_connections = 0;
+  std::string refusal_message;  // of the log line for a client that TLS did not let in; empty: none
   env::Duration tls_handshake_timeout = std::chrono::seconds(10);  // TLS-08
   env::Duration tcp_keepalive = std::chrono::seconds(30);          // TLS-10
   // A client that takes nothing of what waits for it for so long is cut off (0: never).

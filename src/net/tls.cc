@@ -1,6 +1,5 @@
 #include "net/tls.h"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -11,32 +10,10 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
+#include "net/tls_errors.h"
 
 namespace holdfast::net {
 namespace {
-
-std::string last_error() {
-  unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  if (code == 0) return "unknown error";
-  char text[256];
-  ERR_error_string_n(code, text, sizeof text);
-  return text;
-}
-
-absl::Status unusable(std::string_view what, std::string_view file) {
-  return make_status(absl::StatusCode::kInvalidArgument,
-                     fmt::format("tls: {} {}: {}", what, file, last_error()));
-}
-
-absl::Status load_pair(SSL_CTX* context, const std::string& certificate, const std::string& key) {
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1)
-    return unusable("cannot use certificate", certificate);
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1)
-    return unusable("cannot use key", key);
-  if (SSL_CTX_check_private_key(context) != 1) return unusable("key does not fit", certificate);
-  return absl::OkStatus();
-}
 
 // The server's order of preference; "h2" is what gRPC clients ask for.
 int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
@@ -54,33 +31,6 @@ int version_number(TlsOptions::Version version) {
   return version == TlsOptions::Version::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION;
 }
 
-bool is_ip_address(const std::string& name) {
-  in6_addr ip;
-  return inet_pton(AF_INET, name.c_str(), &ip) == 1 || inet_pton(AF_INET6, name.c_str(), &ip) == 1;
-}
-
-// The last common name wins where there are several, as in Go's pkix.Name.
-std::string common_name(X509* certificate) {
-  X509_NAME* subject = X509_get_subject_name(certificate);
-  int last = -1;
-  for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) last = at;
-  if (last < 0) return {};
-  unsigned char* text = nullptr;
-  const int size =
-      ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, last)));
-  std::string name;
-  if (size >= 0) name.assign(reinterpret_cast<char*>(text), static_cast<size_t>(size));
-  OPENSSL_free(text);
-  return name;
-}
-
-// Go's Certificate.VerifyHostname: alternative names only.
-bool carries_hostname(X509* certificate, const std::string& name) {
-  if (is_ip_address(name)) return X509_check_ip_asc(certificate, name.c_str(), 0) == 1;
-  return X509_check_host(certificate, name.data(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                         nullptr) == 1;
-}
-
 using CertificateHandle = std::unique_ptr<X509, decltype(&X509_free)>;
 using RevocationList = std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)>;
 
@@ -92,6 +42,16 @@ RevocationList read_revocation_list(const std::string& file) {
 bool is_revoked(X509_CRL* list, X509* certificate) {
   X509_REVOKED* entry = nullptr;
   return X509_CRL_get0_by_serial(list, &entry, X509_get0_serialNumber(certificate)) != 0;
+}
+
+std::string serial_of(X509* certificate) {
+  std::unique_ptr<BIGNUM, decltype(&BN_free)> number(
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr), BN_free);
+  std::string bytes(static_cast<size_t>(BN_num_bytes(number.get())), '\0');
+  BN_bn2bin(number.get(), reinterpret_cast<unsigned char*>(bytes.data()));
+  std::string hex;
+  for (const char byte : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return hex;
 }
 
 void set_common_options(SSL_CTX* context) {
@@ -112,10 +72,11 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOpti
   set_common_options(context);
   SSL_CTX_set_min_proto_version(context, version_number(options.min_version));
   SSL_CTX_set_max_proto_version(context, version_number(options.max_version));
-  // So that unusable files are known at the start; each handshake reads them again.
+  // So that unusable files are known at the start; each handshake looks whether they are still the same.
   absl::Status pair = load_pair(context, options.certificate_file, options.key_file);
   if (!pair.ok()) return pair;
   result->server_ = options;
+  result->pair_ = std::make_unique<TlsFileCache>(std::vector{options.certificate_file, options.key_file});
   SSL_CTX_set_cert_cb(context, &TlsContext::load_certificate, result.get());
   if (!options.cipher_list.empty() &&
       SSL_CTX_set_cipher_list(context, options.cipher_list.c_str()) != 1)
@@ -130,6 +91,7 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOpti
     int mode = SSL_VERIFY_PEER;
     if (options.client_certificate == Client::required) mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(context, mode, nullptr);
+    SSL_CTX_set_cert_verify_callback(context, &TlsContext::verify, nullptr);
     if (options.trusted_ca_file.empty()) SSL_CTX_set_default_verify_paths(context);
   }
   static constexpr unsigned char kSessions[] = "holdfast";
@@ -138,12 +100,7 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOpti
   return result;
 }
 
-absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
-    const TlsClientOptions& options) {
-  ERR_clear_error();
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  CHECK(context != nullptr, "out of memory for TLS");
-  std::shared_ptr<TlsContext> result(new TlsContext(context, true));
+absl::Status TlsContext::fill_client(SSL_CTX* context, const TlsClientOptions& options) {
   set_common_options(context);
   if (!options.certificate_file.empty()) {
     absl::Status pair = load_pair(context, options.certificate_file, options.key_file);
@@ -151,6 +108,7 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
   }
   if (options.verify == TlsClientOptions::Verify::peer) {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_cert_verify_callback(context, &TlsContext::verify, nullptr);
     if (options.trusted_ca_file.empty()) {
       SSL_CTX_set_default_verify_paths(context);
     } else if (SSL_CTX_load_verify_locations(context, options.trusted_ca_file.c_str(), nullptr) !=
@@ -163,6 +121,23 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
   } else {
     SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>("\x08http/1.1"), 9);
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
+    const TlsClientOptions& options) {
+  const auto make = [&]() -> TlsFileCache::Made {
+    ERR_clear_error();
+    SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+    CHECK(context != nullptr, "out of memory for TLS");
+    absl::Status filled = fill_client(context, options);
+    if (filled.ok()) return {filled, context};
+    SSL_CTX_free(context);
+    return {filled, nullptr};
+  };
+  const TlsFileCache::Made made = options.cache ? options.cache->get(make) : make();
+  if (!made.status.ok()) return made.status;
+  std::shared_ptr<TlsContext> result(new TlsContext(made.context, true));
   result->server_name_ = options.server_name;
   result->check_name_ =
       options.verify == TlsClientOptions::Verify::peer && !options.server_name.empty();
@@ -172,47 +147,80 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
 TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
 int TlsContext::load_certificate(SSL* ssl, void* context) {
-  const TlsOptions& options = static_cast<const TlsContext*>(context)->server_;
-  return SSL_use_certificate_chain_file(ssl, options.certificate_file.c_str()) == 1 &&
-                 SSL_use_PrivateKey_file(ssl, options.key_file.c_str(), SSL_FILETYPE_PEM) == 1
-             ? 1
-             : 0;
+  const TlsContext& self = *static_cast<const TlsContext*>(context);
+  const TlsFileCache::Made pair = self.pair_->get([&]() -> TlsFileCache::Made {
+    SSL_CTX* holder = SSL_CTX_new(TLS_server_method());
+    CHECK(holder != nullptr, "out of memory for TLS");
+    absl::Status loaded = load_pair(holder, self.server_.certificate_file, self.server_.key_file);
+    if (loaded.ok()) return {loaded, holder};
+    SSL_CTX_free(holder);
+    return {loaded, nullptr};
+  });
+  if (!pair.status.ok()) {
+    static_cast<TlsFilter*>(SSL_get_app_data(ssl))->refusal_ = message(pair.status);
+    return 0;
+  }
+  STACK_OF(X509)* chain = nullptr;
+  SSL_CTX_get0_chain_certs(pair.context, &chain);
+  const int used = SSL_use_cert_and_key(ssl, SSL_CTX_get0_certificate(pair.context),
+                                        SSL_CTX_get0_privatekey(pair.context), chain, 1);
+  SSL_CTX_free(pair.context);
+  return used;
 }
 
-absl::Status TlsContext::check_client(SSL* ssl) const {
-  if (client_) return absl::OkStatus();
-  const bool names = !server_.allowed_common_names.empty() || !server_.allowed_hostnames.empty();
-  if (!names && server_.revocation_file.empty()) return absl::OkStatus();
-  const auto refuse = [](std::string_view why) {
-    return make_status(absl::StatusCode::kUnauthenticated, why);
-  };
+int TlsContext::verify(X509_STORE_CTX* chain, void*) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(chain, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  TlsFilter& filter = *static_cast<TlsFilter*>(SSL_get_app_data(ssl));
+  const TlsContext& self = *filter.context_;
+  X509* certificate = X509_STORE_CTX_get0_cert(chain);
+  if (X509_verify_cert(chain) != 1) {
+    const int code = X509_STORE_CTX_get_error(chain);
+    const bool named = code == X509_V_ERR_HOSTNAME_MISMATCH || code == X509_V_ERR_IP_ADDRESS_MISMATCH;
+    filter.refusal_ = fmt::format("tls: failed to verify certificate: {}",
+                                  named ? names_do_not_fit(alternative_names(certificate), self.server_name_)
+                                        : verification_error(code));
+    X509_STORE_CTX_set_error(chain, alert_code(code, self.client_ ? TlsSide::client : TlsSide::server));
+    return 0;
+  }
+  if (self.client_ || self.allows_names_of(certificate)) return 1;
+  filter.refusal_ = "client certificate authentication failed";
+  filter.refused_names_ = alternative_names(certificate);
+  X509_STORE_CTX_set_error(chain, X509_V_ERR_CERT_REJECTED);
+  return 0;
+}
+
+bool TlsContext::allows_names_of(X509* certificate) const {
+  const auto& cns = server_.allowed_common_names;
+  const auto& hosts = server_.allowed_hostnames;
+  if (cns.empty() && hosts.empty()) return true;
+  if (!cns.empty()) return std::find(cns.begin(), cns.end(), common_name(certificate)) != cns.end();
+  return std::any_of(hosts.begin(), hosts.end(),
+                     [&](const std::string& host) { return carries_name(certificate, host); });
+}
+
+absl::Status TlsContext::check_revocation(SSL* ssl) const {
+  if (client_ || server_.revocation_file.empty()) return absl::OkStatus();
   const CertificateHandle certificate(SSL_get1_peer_certificate(ssl), X509_free);
   if (certificate == nullptr) return absl::OkStatus();
-  if (names && SSL_get_verify_result(ssl) == X509_V_OK) {
-    const auto& cns = server_.allowed_common_names;
-    const auto& hosts = server_.allowed_hostnames;
-    const bool known =
-        cns.empty() ? std::any_of(hosts.begin(), hosts.end(),
-                                  [&](const std::string& host) {
-                                    return carries_hostname(certificate.get(), host);
-                                  })
-                    : std::find(cns.begin(), cns.end(), common_name(certificate.get())) != cns.end();
-    if (!known) return refuse("client certificate authentication failed");
-  }
-  if (server_.revocation_file.empty()) return absl::OkStatus();
   const RevocationList list = read_revocation_list(server_.revocation_file);
   if (list == nullptr)
     return unusable("cannot use revocation list", server_.revocation_file);
-  bool revoked = is_revoked(list.get(), certificate.get());
+  const auto check = [&](X509* one) {
+    if (!is_revoked(list.get(), one)) return absl::OkStatus();
+    return make_status(absl::StatusCode::kUnauthenticated,
+                       fmt::format("transport: certificate serial {} revoked", serial_of(one)));
+  };
+  if (absl::Status s = check(certificate.get()); !s.ok()) return s;
   const STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl);
   for (int i = 0; chain != nullptr && i < sk_X509_num(chain); ++i)
-    revoked = revoked || is_revoked(list.get(), sk_X509_value(chain, i));
-  return revoked ? refuse("the client's certificate is revoked") : absl::OkStatus();
+    if (absl::Status s = check(sk_X509_value(chain, i)); !s.ok()) return s;
+  return absl::OkStatus();
 }
 
 TlsFilter::TlsFilter(std::shared_ptr<TlsContext> context)
     : context_(std::move(context)), ssl_(SSL_new(context_->context_)) {
   CHECK(ssl_ != nullptr, "out of memory for TLS");
+  SSL_set_app_data(ssl_, this);
   SSL_set_bio(ssl_, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
   if (!context_->client_) {
     SSL_set_accept_state(ssl_);
@@ -239,7 +247,8 @@ TlsFilter::Outcome TlsFilter::fail(int result) {
   int reason = SSL_get_error(ssl_, result);
   if (reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE) return Outcome::open;
   if (reason == SSL_ERROR_ZERO_RETURN) return Outcome::closed;
-  error_ = last_error();
+  error_ = take_tls_error();
+  if (!established_ && !refusal_.empty()) error_ = refusal_;
   return Outcome::failed;
 }
 
@@ -253,7 +262,7 @@ TlsFilter::Outcome TlsFilter::feed(std::string_view cipher, char* buffer, size_t
   if (!established_) {
     int result = SSL_do_handshake(ssl_);
     if (result != 1) return fail(result);
-    if (absl::Status refused = context_->check_client(ssl_); !refused.ok()) {
+    if (absl::Status refused = context_->check_revocation(ssl_); !refused.ok()) {
       error_ = message(refused);
       return Outcome::failed;
     }
@@ -294,19 +303,22 @@ std::optional<CertificateNames> TlsFilter::names_to_check(const std::string& add
   if (context_->client_ || context_->server_.client_address == TlsOptions::ClientAddress::any) return std::nullopt;
   const CertificateHandle certificate(SSL_get1_peer_certificate(ssl_), X509_free);
   if (certificate == nullptr) return std::nullopt;
-  CertificateNames names;
-  std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> alternatives(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)),
-      GENERAL_NAMES_free);
-  for (int i = 0; alternatives && i < sk_GENERAL_NAME_num(alternatives.get()); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(alternatives.get(), i);
-    if (name->type == GEN_IPADD) names.has_addresses = true;
-    if (name->type == GEN_DNS)
-      names.hosts.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                               static_cast<size_t>(ASN1_STRING_length(name->d.dNSName)));
-  }
-  names.has_this_address = names.has_addresses && X509_check_ip_asc(certificate.get(), address.c_str(), 0) == 1;
-  return names;
+  AlternativeNames all = alternative_names(certificate.get());
+  return CertificateNames{.has_addresses = !all.addresses.empty(),
+                          .has_this_address = X509_check_ip_asc(certificate.get(), address.c_str(), 0) == 1,
+                          .hosts = std::move(all.hosts)};
+}
+
+std::string TlsFilter::server_name() const {
+  const char* name = SSL_get_servername(ssl_, TLSEXT_NAMETYPE_host_name);
+  return name != nullptr ? name : "";
+}
+
+std::optional<AlternativeNames> TlsFilter::peer_names() const {
+  if (refused_names_) return refused_names_;
+  const CertificateHandle certificate(SSL_get1_peer_certificate(ssl_), X509_free);
+  if (certificate == nullptr) return std::nullopt;
+  return alternative_names(certificate.get());
 }
 
 void TlsFilter::describe_peer(PeerInfo& peer) const {

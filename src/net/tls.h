@@ -7,12 +7,13 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "net/certificate_names.h"
 #include "net/client_address.h"
 #include "net/listener.h"
 #include "net/peer_info.h"
+#include "net/tls_files.h"
 
-typedef struct ssl_ctx_st SSL_CTX;
-typedef struct ssl_st SSL;
+typedef struct x509_store_ctx_st X509_STORE_CTX;
 
 namespace holdfast::net {
 
@@ -26,6 +27,9 @@ struct TlsClientOptions {
   Verify verify = Verify::peer;
   enum class Protocols : uint8_t { http2, http1 };
   Protocols protocols = Protocols::http2;  // offered by ALPN
+  // Of these files; shared with all clients that differ from this one in server_name alone, so that a dial parses nothing.
+  // Null: the files are parsed once for each client.
+  std::shared_ptr<TlsFileCache> cache;
 };
 
 // Certificates and rules, shared by the connections of a listener or client; thread-safe.
@@ -40,13 +44,18 @@ class TlsContext {
   friend class TlsFilter;
   TlsContext(SSL_CTX* context, bool client) : context_(context), client_(client) {}
 
-  // After the handshake: whether a server takes this client's certificate, beyond its chain.
-  absl::Status check_client(SSL* ssl) const;
+  static absl::Status fill_client(SSL_CTX* context, const TlsClientOptions& options);
+  // During the handshake: chain and names, so that whom we refuse hears why.
+  static int verify(X509_STORE_CTX* chain, void*);
+  bool allows_names_of(X509* certificate) const;
+  // After the handshake: whether a client's certificate is revoked.
+  absl::Status check_revocation(SSL* ssl) const;
   static int load_certificate(SSL* ssl, void* context);
 
   SSL_CTX* context_;
   bool client_;
   TlsOptions server_;  // of a server
+  std::unique_ptr<TlsFileCache> pair_;  // of a server
   std::string server_name_;
   bool check_name_ = false;
 };
@@ -66,19 +75,27 @@ class TlsFilter {
   // Queues close_notify; encrypt() then carries it out.
   void close();
   bool established() const { return established_; }
-  std::string error() const { return error_; }
+  // Why it failed, in Go's words.
+  const std::string& error() const { return error_; }
+  // What a client asked for by SNI.
+  std::string server_name() const;
+  // Of the peer's certificate, if its chain was good.
+  std::optional<AlternativeNames> peer_names() const;
   // After the handshake.
   void describe_peer(PeerInfo& peer) const;
   // Of the client's certificate, if the server asks where clients come from and the client showed one.
   std::optional<CertificateNames> names_to_check(const std::string& address) const;
 
  private:
+  friend class TlsContext;
   Outcome fail(int result);
 
   std::shared_ptr<TlsContext> context_;  // shared with the other connections
   SSL* ssl_;
   bool established_ = false;
   std::string error_;
+  std::string refusal_;  // of the peer's certificate, by us
+  std::optional<AlternativeNames> refused_names_;
 };
 
 }  // namespace holdfast::net

@@ -8,12 +8,13 @@ std::unique_ptr<net::HttpClient> make_client(net::IoThread& thread, const Transp
   options.address = address.name;
   options.port = address.port;
   options.unix_path = address.unix_path;
+  options.local_address = settings.local_address;
   options.host = address.host;
   options.connect_timeout = settings.dial_timeout;
   options.write_timeout = settings.write_timeout;
   options.max_body_bytes = answer_bytes_max;
   if (address.tls) {
-    options.tls = settings.tls.value_or(net::TlsClientOptions());
+    options.tls = settings.tls;
     if (options.tls->server_name.empty()) options.tls->server_name = address.name;
     options.tls->protocols = net::TlsClientOptions::Protocols::http1;
   }

@@ -2,7 +2,6 @@
 // for real (apps/), tests their own way.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,8 +43,9 @@ struct TransportSettings {
   env::Duration read_timeout = std::chrono::seconds(5);   // --raft-read-timeout: silence that ends a connection
   env::Duration write_timeout = std::chrono::seconds(5);  // --raft-write-timeout: nothing taken for so long
   env::Duration redial_interval = std::chrono::milliseconds(100);
-  // For peers with https URLs. The name to check is each peer's own.
-  std::optional<net::TlsClientOptions> tls;
+  // For peers with https URLs. An empty name to check is each peer's own.
+  net::TlsClientOptions tls;
+  std::string local_address;  // that connections come from; empty: the system's choice
   std::string snap_dir;
 };
 

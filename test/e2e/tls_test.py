@@ -1,6 +1,7 @@
 """The client port under TLS, through etcdctl, curl and openssl: certificates, client certificates, versions, ciphers,
 revocation, replacement while the server runs. HTTP-01 HTTP-02 TLS-01 TLS-02 TLS-03 TLS-04 TLS-06 TLS-07 TLS-09 F-055 F-057 F-058
 F-059 F-060 F-061 F-072 F-073"""
+import json
 import os
 import subprocess
 import unittest
@@ -77,16 +78,28 @@ class Tls(unittest.TestCase):
         shown = run("openssl", "s_client", "-connect", server.url[8:], stdin=subprocess.DEVNULL).stdout
         return run("openssl", "x509", "-noout", "-serial", input=shown).stdout
 
+    def refusals(self, server):
+        with open(os.path.join(server.folder, "log")) as f:
+            lines = [json.loads(line) for line in f if line.startswith("{")]
+        return [line for line in lines if line["msg"] == "rejected connection on client endpoint"]
+
     # F-057, F-058, F-060, TLS-03, TLS-04
     def test_client_certificates(self):
         ca = ["--trusted-ca-file", self.ca.certificate]
         server = self.start(*self.pair, *ca, client=self.as_client("client"))
         self.assertTrue(self.refuses(server, self.trust))
+        refusal = self.refusals(server)[-1]
+        self.assertEqual(refusal["error"], "tls: client didn't provide a certificate")
+        self.assertRegex(refusal["remote-addr"], r"^127\.0\.0\.1:\d+$")
+        self.assertEqual(refusal["server-name"], "")
         self.assertTrue(self.works(server, self.as_client("other")))
         server.close()
         server = self.start(*self.pair, *ca, "--client-cert-auth", "--client-cert-allowed-hostname",
                             "a.example,good.example", client=self.as_client("client"))
         self.assertTrue(self.refuses(server, self.as_client("other")))
+        refusal = self.refusals(server)[-1]
+        self.assertEqual((refusal["error"], refusal["dns-names"], refusal["ip-addresses"]),
+                         ("client certificate authentication failed", ["other.example"], ["10.1.2.3"]))
         self.assertTrue(self.works(server, self.as_client("client")))
         server.close()
         # Without a CA file it is the system's that count, and ours isn't one of them.
@@ -103,6 +116,7 @@ class Tls(unittest.TestCase):
         server = self.start(*self.pair, "--trusted-ca-file", self.ca.certificate, "--client-crl-file",
                             self.ca.file("crl.der"), client=self.as_client("client"))
         self.assertTrue(self.refuses(server, self.as_client("other")))
+        self.assertRegex(self.refusals(server)[-1]["error"], "^transport: certificate serial [0-9a-f]+ revoked$")
         self.ca.revoke("client")
         self.assertTrue(self.refuses(server, self.as_client("client")))
         self.assertTrue(self.works(server, self.as_client("other")))

@@ -6,8 +6,12 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <mutex>
 
+#include "fmt/format.h"
 #include "net/grpc_client.h"
+#include "net/http_client.h"
+#include "net/tls_files.h"
 #include "test/net/fixture.h"
 
 namespace holdfast::net {
@@ -178,6 +182,87 @@ TEST_F(Tls, OwnClients) {
   EXPECT_EQ(ask({.trusted_ca_file = folder.file("ca.pem"), .server_name = "elsewhere"}).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ask({.server_name = "localhost"}).code(), absl::StatusCode::kUnavailable);
   pool.stop();
+}
+
+std::string why_refused(IoPool& pool, uint16_t port, const TlsClientOptions& tls) {
+  std::promise<absl::Status> answer;
+  std::unique_ptr<HttpClient> client;
+  pool.at(0).post([&] {
+    client = std::make_unique<HttpClient>(pool.at(0), HttpClientOptions{.port = port, .tls = tls});
+    client->send({.target = "/later"}, [&](const absl::Status& s, HttpResponse) { answer.set_value(s); });
+  });
+  return std::string(answer.get_future().get().message());
+}
+
+// TLS-01: a dial parses no file that is still the same, and takes up one that was replaced.
+TEST_F(Tls, FilesAreParsedOncePerChange) {
+  EchoServer server(1, {.tls = options()});
+  SystemClock clock;
+  IoPool pool(clock, 1, "client");
+  pool.start();
+  const std::string authority = folder.write("authority.pem", output_of("cat " + folder.file("ca.pem")));
+  const auto cache = std::make_shared<TlsFileCache>(std::vector{authority});
+  const TlsClientOptions client{.trusted_ca_file = authority,
+                                .server_name = "localhost",
+                                .protocols = TlsClientOptions::Protocols::http1,
+                                .cache = cache};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(why_refused(pool, server.listener->port(), client), "");
+  EXPECT_EQ(cache->times_made(), 1u);
+  output_of("cp " + folder.file("client.pem") + " " + authority);
+  EXPECT_EQ(why_refused(pool, server.listener->port(), client),
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority");
+  EXPECT_EQ(cache->times_made(), 2u);
+  output_of("rm " + authority);
+  EXPECT_NE(why_refused(pool, server.listener->port(), client), "");
+  EXPECT_EQ(cache->times_made(), 2u) << "a failure is not kept";
+  output_of("cp " + folder.file("ca.pem") + " " + authority);
+  EXPECT_EQ(why_refused(pool, server.listener->port(), client), "");
+  pool.stop();
+}
+
+// TLS-03, TLS-04: who is refused hears why, in Go's words, and the server says whom it refused.
+TEST_F(Tls, RefusalsAreTold) {
+  struct Lines final : Logger {
+    void write(LogLevel, std::string_view message, const std::vector<LogField>& fields, const char*, int) override {
+      std::string line(message);
+      for (const LogField& field : fields)
+        if (field.name != "remote-addr") line += fmt::format(" {}={}", field.name, field.json);
+      std::lock_guard lock(mutex);
+      all += line + "\n";
+      written.notify_all();
+    }
+    bool enabled(LogLevel level) const override { return level >= LogLevel::warn; }
+    std::mutex mutex;
+    std::condition_variable written;
+    std::string all;
+  } log;
+  SystemClock clock;
+  IoPool pool(clock, 2, "refusing");
+  pool.start();
+  EchoHttp http;
+  ListenerOptions listening{.tls = options(TlsOptions::ClientCertificate::required), .refusal_message = "rejected"};
+  listening.tls->allowed_common_names = {"somebody-else"};
+  Listener listener(pool, listening, log, nullptr, &http);
+  ASSERT_TRUE(listener.start().ok());
+  TlsClientOptions client{.trusted_ca_file = folder.file("ca.pem"),
+                          .server_name = "localhost",
+                          .protocols = TlsClientOptions::Protocols::http1};
+  EXPECT_EQ(why_refused(pool, listener.port(), client), "remote error: tls: certificate required");
+  client.certificate_file = folder.file("client.pem");
+  client.key_file = folder.file("client.key");
+  EXPECT_EQ(why_refused(pool, listener.port(), client), "remote error: tls: bad certificate");
+  client.server_name = "elsewhere";
+  EXPECT_TRUE(has(why_refused(pool, listener.port(), client),
+                  "tls: failed to verify certificate: x509: certificate is valid for localhost, not elsewhere"));
+  output_of("curl -s -m 20 " + fmt::format("http://127.0.0.1:{}/later", listener.port()));
+  std::unique_lock lock(log.mutex);
+  log.written.wait_for(lock, std::chrono::seconds(20), [&] { return has(log.all, "first record"); });
+  for (const char* line :
+       {"rejected server-name=\"localhost\" error=\"tls: client didn't provide a certificate\"\n",
+        "error=\"client certificate authentication failed\"\n",
+        "rejected server-name=\"elsewhere\" error=\"remote error: tls: bad certificate\"\n",
+        "rejected server-name=\"\" error=\"tls: first record does not look like a TLS handshake\"\n"})
+    EXPECT_TRUE(has(log.all, line)) << line << "in\n" << log.all;
 }
 
 TEST_F(Tls, UnusableFilesAreNamed) {
