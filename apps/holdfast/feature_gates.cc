@@ -12,27 +12,19 @@ namespace {
 constexpr std::string_view kAllAlpha = "AllAlpha";
 constexpr std::string_view kAllBeta = "AllBeta";
 
-// FG-01..FG-09. A gate counts as built when Holdfast behaves rightly at both of its values.
+// FG-01..FG-09.
 constexpr std::array<FeatureSpec, kFeatureCount> kFeatures = {{
-    {Feature::stop_grpc_service_on_defrag, "StopGRPCServiceOnDefrag", FeatureStage::alpha, false,
-     FeatureSupport::built},
+    {Feature::stop_grpc_service_on_defrag, "StopGRPCServiceOnDefrag", FeatureStage::alpha, false},
     // etcd skips a copy of its read buffer; here the write path never copies it, at either value.
     {Feature::txn_mode_write_with_shared_buffer, "TxnModeWriteWithSharedBuffer", FeatureStage::beta,
-     true, FeatureSupport::built},
-    {Feature::initial_corrupt_check, "InitialCorruptCheck", FeatureStage::alpha, false,
-     FeatureSupport::built},
-    {Feature::compact_hash_check, "CompactHashCheck", FeatureStage::alpha, false,
-     FeatureSupport::built},
-    {Feature::lease_checkpoint, "LeaseCheckpoint", FeatureStage::alpha, false,
-     FeatureSupport::built},
-    {Feature::lease_checkpoint_persist, "LeaseCheckpointPersist", FeatureStage::alpha, false,
-     FeatureSupport::built},
-    {Feature::set_member_local_addr, "SetMemberLocalAddr", FeatureStage::alpha, false,
-     FeatureSupport::default_only},
-    {Feature::fast_lease_keep_alive, "FastLeaseKeepAlive", FeatureStage::beta, true,
-     FeatureSupport::built},
-    {Feature::priority_request, "PriorityRequest", FeatureStage::alpha, false,
-     FeatureSupport::built},
+     true},
+    {Feature::initial_corrupt_check, "InitialCorruptCheck", FeatureStage::alpha, false},
+    {Feature::compact_hash_check, "CompactHashCheck", FeatureStage::alpha, false},
+    {Feature::lease_checkpoint, "LeaseCheckpoint", FeatureStage::alpha, false},
+    {Feature::lease_checkpoint_persist, "LeaseCheckpointPersist", FeatureStage::alpha, false},
+    {Feature::set_member_local_addr, "SetMemberLocalAddr", FeatureStage::alpha, false},
+    {Feature::fast_lease_keep_alive, "FastLeaseKeepAlive", FeatureStage::beta, true},
+    {Feature::priority_request, "PriorityRequest", FeatureStage::alpha, false},
 }};
 
 std::string_view trim(std::string_view text) {
@@ -118,15 +110,6 @@ std::string FeatureGates::text() const {
     pairs.push_back(fmt::format("{}={}", kAllBeta, all_beta_ == Group::on));
   std::sort(pairs.begin(), pairs.end());
   return fmt::format("{}", fmt::join(pairs, ","));
-}
-
-std::vector<std::string> FeatureGates::unsupported() const {
-  std::vector<std::string> names;
-  for (size_t i = 0; i < kFeatureCount; ++i)
-    if (kFeatures[i].support == FeatureSupport::default_only &&
-        enabled_[i] != kFeatures[i].enabled_by_default)
-      names.emplace_back(kFeatures[i].name);
-  return names;
 }
 
 std::vector<std::string> FeatureGates::known_features() {

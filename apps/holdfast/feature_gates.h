@@ -28,15 +28,12 @@ enum class Feature : uint8_t {
 inline constexpr size_t kFeatureCount = 9;
 
 enum class FeatureStage : uint8_t { alpha, beta };
-// Can the gate be turned away from its default in this version of Holdfast?
-enum class FeatureSupport : uint8_t { built, default_only };
 
 struct FeatureSpec {
   Feature feature;
   std::string_view name;
   FeatureStage stage;
   bool enabled_by_default;
-  FeatureSupport support;
 };
 // One row a feature, in the enum's order. The metric etcd_server_feature_enabled has one series for each.
 std::span<const FeatureSpec> feature_specs();
@@ -51,8 +48,6 @@ class FeatureGates {
   absl::Status set(std::string_view text);
   // "A=true,B=false" of what was set, sorted, groups included as etcd prints it.
   std::string text() const;
-  // Names of the gates that differ from their default and are not built yet.
-  std::vector<std::string> unsupported() const;
   // Lines for --help: "Name=true|false (ALPHA - default=false)".
   static std::vector<std::string> known_features();
 

@@ -8,12 +8,15 @@
 #include "apps/holdfast/client_ports.h"
 #include "apps/holdfast/limits.h"
 #include "apps/holdfast/initial_cluster.h"
+#include "apps/holdfast/local_address.h"
 #include "apps/holdfast/member_settings.h"
 #include "apps/holdfast/peer_side.h"
+#include "apps/holdfast/settings_report.h"
 #include "apps/holdfast/tls_settings.h"
 #include "apps/holdfast/version.h"
 #include "backend/lmdb_engine.h"
 #include "base/errors.h"
+#include "membership/initial_cluster.h"
 #include "net/io_thread.h"
 #include "net/listener.h"
 #include "os/process_metrics.h"
@@ -86,7 +89,7 @@ struct RunningServer::Wiring {
 
   server::MemberConfig settings;
   os::SystemNameResolver names;
-  std::string peer_tls_name;  // by DNS
+  PeerDialling dialling;      // tls_name by DNS
   bool has_log = false;       // the member has lived before
   std::unique_ptr<DiscoveryMeeting> meeting;
   std::unique_ptr<PeerSide> peers;
@@ -155,7 +158,7 @@ absl::Status RunningServer::find_names(const std::function<bool()>& interrupted)
   absl::Status status;
   Latch found;
   w.background.post([&, done = found.opener()]() mutable {
-    status = find_initial_cluster_by_dns(config_, w.names, log_, w.settings, w.peer_tls_name);
+    status = find_initial_cluster_by_dns(config_, w.names, log_, w.settings, w.dialling.tls_name);
     done();
   });
   while (!found.wait_for(kAskInterval))
@@ -171,9 +174,27 @@ absl::Status RunningServer::open_peer_side() {
                                clock_.unix_nanoseconds() / 1'000'000'000,
                                config_.self_signed_cert_validity_years);
   if (!tls.ok()) return tls.status();
-  w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls), w.peer_tls_name,
+  w.dialling.local_address = config::find_local_address(config_, log_);
+  w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls), w.dialling,
                                        PeerSide::World{clock_, w.files, w.metrics, log_});
-  return w.peers->bind();
+  if (absl::Status s = w.peers->bind(); !s.ok()) return s;
+  report_settings();
+  return absl::OkStatus();
+}
+
+void RunningServer::report_settings() {
+  const Wiring& w = *wiring_;
+  config::StartFacts facts{.member_initialized = w.has_log,
+                           .local_address = w.dialling.local_address,
+                           .member_dir = w.settings.member_dir(),
+                           .quota_backend_bytes = apply::Quota(config_.quota_backend_bytes).limit_bytes(),
+                           .cores = std::thread::hardware_concurrency()};
+  if (!w.has_log) {
+    facts.initial_cluster = membership::to_string(w.settings.initial_cluster);
+    facts.initial_cluster_token = w.settings.initial_cluster_token;
+  }
+  if (log_.enabled(LogLevel::info))
+    log_.write(LogLevel::info, "starting an etcd server", config::settings_report(config_, facts), __FILE__, __LINE__);
 }
 
 absl::Status RunningServer::find_cluster(const std::function<bool()>& interrupted) {

@@ -36,6 +36,7 @@ class RunningServer {
   struct Wiring;
   absl::Status find_names(const std::function<bool()>& interrupted);
   absl::Status open_peer_side();
+  void report_settings();
   absl::Status find_cluster(const std::function<bool()>& interrupted);
   absl::Status open_member();
   absl::Status check_for_corruption();

@@ -297,9 +297,6 @@ absl::Status refuse_unbuilt(const Config& config) {
     if (flag.support == Support::planned && value_text(flag, config) != value_text(flag, kDefaults))
       sentences.push_back(
           fmt::format("--{} is not supported by this version of holdfast yet", flag.name));
-  for (const std::string& gate : config.feature_gates.unsupported())
-    sentences.push_back(fmt::format(
-        "changing feature gate {} is not supported by this version of holdfast yet", gate));
   if (sentences.empty()) return absl::OkStatus();
   return refuse(fmt::format("{}", fmt::join(sentences, "; ")));
 }

@@ -222,8 +222,6 @@ TEST(CommandLine, UnbuiltFlagsAreRefusedByName) {
             R"(not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--enable-pprof"}).next, Outcome::Next::run) << "etcd's sample configuration has it";
   EXPECT_EQ(run({"--enable-distributed-tracing=false", "--auth-token=simple"}).next, Outcome::Next::run);
-  EXPECT_EQ(refusal(run({"--feature-gates=SetMemberLocalAddr=true"})),
-            R"("changing feature gate SetMemberLocalAddr is not supported by this version of holdfast yet")");
   EXPECT_EQ(run({"--feature-gates=TxnModeWriteWithSharedBuffer=false"}).next, Outcome::Next::run);
 }
 

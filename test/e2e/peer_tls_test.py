@@ -1,12 +1,13 @@
 """Members that speak TLS to each other, with certificates on both sides; and who is let in. TLS-01..06 RAFT-25"""
 import os
+import socket
 import ssl
 import unittest
 import urllib.request
 
 import harness
 from authority import Authority
-from cluster_harness import Cluster
+from cluster_harness import Cluster, harness_wait
 
 
 @unittest.skipUnless(harness.have("etcdctl", "openssl"), "etcdctl or openssl is not installed")
@@ -68,6 +69,42 @@ class PeerTls(unittest.TestCase):
         self.assertFalse(self.may_ask(member, authority.issue("elsewhere", "IP:10.1.2.3")))
         self.assertTrue(self.may_ask(member, authority.issue("named", "DNS:localhost")))
         self.assertFalse(self.may_ask(member, authority.issue("named", "DNS:no-such-host.invalid,IP:10.1.2.3")))
+        for error in ("tls: client didn't provide a certificate",
+                      "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                      "client certificate authentication failed", "revoked",
+                      "x509: certificate is valid for 10.1.2.3, not 127.0.0.1",
+                      r'tls: \"127.0.0.1\" does not match any of DNSNames [\"no-such-host.invalid\"]'):
+            self.assertIn(error, "".join(line for line in open(member.log_path)
+                                         if "rejected connection on peer endpoint" in line))
+
+    # FG-07: a member that says where it comes from is let in where its certificate is for that address alone.
+    def test_local_address(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            try:
+                s.connect(("198.51.100.1", 9))  # sends nothing
+                here = s.getsockname()[0]
+            except OSError:
+                here = "127.0.0.1"
+        if here.startswith("127."):
+            self.skipTest("no address but the loopback's")
+        cluster = Cluster(*[harness.HOLDFAST] * 3, flags=["--peer-client-cert-auth", f"--peer-trusted-ca-file={self.authority.certificate}"],
+                          peer_scheme="https")
+        self.addCleanup(cluster.close)
+        first, *others = cluster.members
+        for member in cluster.members:
+            if member in others:
+                member.host = here
+            cert, key = self.authority.issue("at-" + member.host, f"IP:{member.host}")
+            member.flags = [f"--peer-cert-file={cert}", f"--peer-key-file={key}"]
+            if member in others:
+                member.flags.append("--feature-gates=SetMemberLocalAddr=true")
+        cluster.start()
+        first.put("k", "v")
+        self.assertEqual([m.get("k") for m in cluster.members], ["v"] * 3)
+        self.assertFalse(first.has_said("rejected connection on peer endpoint"), first.log())
+        # To them it comes from where they are: it has no such gate.
+        for member in others:
+            harness_wait(lambda: member.has_said(f"x509: certificate is valid for 127.0.0.1, not {here}"), 20, member.log)
 
     # TLS-06
     def test_certificates_of_their_own(self):
