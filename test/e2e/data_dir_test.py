@@ -58,7 +58,7 @@ class DataDir(unittest.TestCase):
         first.kill()
         self.assertEqual(first.start().pairs(), {"k": "v", "k2": "v2"})
 
-    # F-101
+    # F-101 TLS-16
     def test_defragments_at_the_start(self):
         def restarted(megabytes):
             server.flags = ["--bootstrap-defrag-threshold-megabytes", str(megabytes)]

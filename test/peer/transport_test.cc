@@ -14,9 +14,11 @@
 #include <map>
 #include <mutex>
 
+#include "net/http_client.h"
 #include "net/listener.h"
 #include "os/posix_file_system.h"
 #include "os/thread_executor.h"
+#include "peer/headers.h"
 #include "peer/peer_endpoints.h"
 #include "test/net/fixture.h"
 
@@ -233,6 +235,65 @@ TEST(Transport, EachStreamKeepsItsOrder) {
            indexes(n, MessageType::heartbeat) == counted(1, 500);
   }));
   EXPECT_TRUE(a.host.wait([](const Notes& n) { return indexes(n, MessageType::app_resp) == counted(1, 500); }));
+}
+
+// A member's dial of a stream, by hand.
+class Dialled {
+ public:
+  Dialled(net::IoThread& thread, const Node& to, const Identity& self) : opened(events_->opened.get_future()),
+                                                                         ended(events_->ended.get_future()),
+                                                                         got(events_->got.get_future()) {
+    net::HttpClientRequest request;
+    request.target = "/raft/stream/message/" + hex_id(self.member.value);
+    request.fields = introduction(self);
+    request.fields.emplace_back("X-Raft-To", hex_id(to.id.value));
+    thread.post([this, &thread, port = to.listener->port(), request = std::move(request)]() mutable {
+      client_ = std::make_unique<net::HttpClient>(thread, net::HttpClientOptions{.port = port});
+      client_->send(std::move(request), std::make_unique<Sink>(events_),
+                    [events = events_](const absl::Status&, const net::HttpResponse&) { events->ended.set_value(); });
+    });
+  }
+
+ private:
+  struct Events {  // shared with what the client calls, which may be late
+    std::promise<void> opened, ended, got;
+    bool has_got = false;
+  };
+  struct Sink final : net::HttpClient::Sink {
+    explicit Sink(std::shared_ptr<Events> e) : events(std::move(e)) {}
+    void on_head(const net::HttpResponse&) override { events->opened.set_value(); }
+    void on_piece(std::string_view) override {
+      if (!std::exchange(events->has_got, true)) events->got.set_value();
+    }
+    std::shared_ptr<Events> events;
+  };
+  std::shared_ptr<Events> events_ = std::make_shared<Events>();
+  std::unique_ptr<net::HttpClient> client_;
+
+ public:
+  std::future<void> opened, ended, got;
+};
+
+// RAFT-08
+TEST(Transport, ANewerStreamReplacesTheOlder) {
+  Node b(2);
+  b.serve();
+  const Identity one{MemberId(1), ClusterId(7), {"http://127.0.0.1:1"}};
+  b.transport->add(one.member, one.peer_urls);
+  net::SystemClock clock;
+  net::IoPool io(clock, 1, "dialler");
+  io.start();
+  {
+    Dialled older(io.at(0), b, one);
+    ASSERT_EQ(older.opened.wait_for(kPatience), std::future_status::ready);
+    Dialled newer(io.at(0), b, one);
+    ASSERT_EQ(newer.opened.wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(older.ended.wait_for(kPatience), std::future_status::ready);
+    b.send(one.member, MessageType::heartbeat, 1);
+    EXPECT_EQ(newer.got.wait_for(kPatience), std::future_status::ready);
+    EXPECT_EQ(newer.ended.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  }
+  io.stop();
 }
 
 // RAFT-16, RAFT-23
