@@ -42,29 +42,41 @@ class SimScheduler {
   void note(uint64_t fact);
   uint64_t digest() const { return digest_; }
   uint64_t events() const { return events_; }
-  size_t pending() const { return heap_.size(); }
+  // Cancelled ones not counted.
+  size_t pending() const { return heap_.size() - cancelled_; }
 
  private:
   struct Entry {
     int64_t when;
-    uint32_t tie;
-    uint32_t slot;
+    uint64_t order;  // among those of one instant: the draw above, the slot below
     uint32_t generation;
+
+    uint32_t slot() const { return static_cast<uint32_t>(order); }
+    bool before(const Entry& other) const {
+      return when != other.when ? when < other.when : order < other.order;
+    }
   };
   struct Slot {
     Task task;
     uint32_t generation = 1;
   };
-  static bool later(const Entry& a, const Entry& b) {
-    if (a.when != b.when) return a.when > b.when;
-    if (a.tie != b.tie) return a.tie > b.tie;
-    return a.slot > b.slot;
-  }
-  bool pop(Task& task);
+  bool cancelled(const Entry& entry) const { return slots_[entry.slot()].generation != entry.generation; }
+  uint32_t take_slot();
+  void release(uint32_t slot);
+  void run_first();
+  void drop_cancelled_first();
+  void drop_all_cancelled();
+  void pop();
+  void sift_up(size_t hole, const Entry& entry);
+  void sift_down(size_t hole, const Entry& entry);
 
   Random random_;
   env::Instant now_{0};
+  // Each entry is before the kWidth that stand at kWidth times its place and behind. Cancelled ones stay in it, until
+  // their time comes or until most are.
+  static constexpr size_t kWidth = 4;
   std::vector<Entry> heap_;
+  size_t cancelled_ = 0;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t digest_ = 0x9e3779b97f4a7c15;
