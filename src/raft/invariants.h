@@ -41,8 +41,16 @@ class Invariants {
     Index applied;
   };
 
-  absl::Status check_changes(const Raft& raft) const;
-  void remember(const Raft& raft);
+  // What several rules ask the log for.
+  struct Ends {
+    EntryId last;
+    EntryId committed;
+  };
+
+  static Ends ends_of(const Log& log);
+  static absl::Status check_log(const Raft& raft, const Ends& ends);
+  absl::Status check_changes(const Raft& raft, const Ends& ends) const;
+  void remember(const Raft& raft, const Ends& ends);
 
   bool has_seen_ = false;
   Seen seen_;

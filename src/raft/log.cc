@@ -47,6 +47,11 @@ EntryId Log::last_id() const {
 
 StorageResult<Term> Log::term(Index index) const {
   if (const auto found = unstable_.term(index)) return *found;
+  if (unstable_.snapshot() == nullptr) {
+    // Storage knows its bounds itself. What it holds behind the unstable log's end was replaced.
+    if (!unstable_.empty() && index >= unstable_.offset()) return StorageError::unavailable;
+    return storage_.term(index);
+  }
   // The entry just before the first is compacted away, but its term is kept for matching.
   if (index + 1 < first_index()) return StorageError::compacted;
   if (index > last_index()) return StorageError::unavailable;

@@ -122,6 +122,12 @@ MajorityConfig JointConfig::ids() const {
   return all;
 }
 
+size_t JointConfig::size() const {
+  size_t size = incoming.size();
+  for (MemberId id : outgoing) size += incoming.contains(id) ? 0 : 1;
+  return size;
+}
+
 Index JointConfig::committed_index(AckedIndex acked) const {
   return std::min(incoming.committed_index(acked), outgoing.committed_index(acked));
 }

@@ -75,6 +75,7 @@ struct JointConfig {
   bool joint() const { return !outgoing.empty(); }
   bool contains(MemberId id) const { return incoming.contains(id) || outgoing.contains(id); }
   MajorityConfig ids() const;  // the union
+  size_t size() const;         // of the union
 
   Index committed_index(AckedIndex acked) const;
   VoteResult vote_result(CastVote vote) const;

@@ -128,6 +128,7 @@ void Raft::reset(Term term) {
 }
 
 void Raft::become_follower(Term term, MemberId lead) {
+  ++changes_;
   reset(term);
   lead_ = lead;
   state_ = StateType::follower;
@@ -135,6 +136,7 @@ void Raft::become_follower(Term term, MemberId lead) {
 }
 
 void Raft::tick() {
+  ++changes_;
   if (state_ == StateType::leader) {
     tick_heartbeat();
   } else {
@@ -172,6 +174,7 @@ void Raft::tick_heartbeat() {
 }
 
 StepResult Raft::step(Message message) {
+  ++changes_;
   if (message.term > term_) {
     if (!step_higher_term(message)) return StepResult::ok;
   } else if (message.term != Term(0) && message.term < term_) {

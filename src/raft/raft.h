@@ -74,7 +74,10 @@ class Raft {
   StateType state() const { return state_; }
   bool is_learner() const { return is_learner_; }
   const Log& log() const { return log_; }
-  Log& log() { return log_; }
+  Log& log() {
+    ++changes_;
+    return log_;
+  }
   const ProgressTracker& tracker() const { return tracker_; }
   // The entry, or snapshot, whose configuration was taken over last; 0: none since the start.
   Index configured_at() const { return configured_at_; }
@@ -87,6 +90,9 @@ class Raft {
   int election_elapsed() const { return election_elapsed_; }
   int randomized_election_timeout() const { return randomized_election_timeout_; }
   Logger& logger() const { return logger_; }
+  // Grows with each call that may change what the methods above say: who has looked since the last
+  // one need not look again.
+  uint64_t changes() const { return changes_; }
 
   // Until the next change of role.
   void set_randomized_election_timeout(int ticks) { randomized_election_timeout_ = ticks; }
@@ -178,6 +184,8 @@ class Raft {
   // reconfigure.cc
   ConfState switch_to(Configuration configuration);
   void adopt(const ConfState& state);
+
+  uint64_t changes_ = 0;
 
   // Constant after construction.
   const MemberId id_;

@@ -23,6 +23,7 @@ void Raft::adopt(const ConfState& state) {
 }
 
 ConfState Raft::apply_conf_change(const ConfChangeV2& change, Index at) {
+  ++changes_;
   if (at <= configured_by_snapshot_) return conf_state(tracker_.config);
   const Changer changer(tracker_, log_.last_index());
   const JointEntry entry = joint_entry(change);

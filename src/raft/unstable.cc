@@ -9,17 +9,6 @@ namespace {
 constexpr size_t kLeastBlock = 16;
 }  // namespace
 
-std::optional<Index> Unstable::first_index() const {
-  if (!snapshot_) return std::nullopt;
-  return snapshot_->metadata.index + 1;
-}
-
-std::optional<Index> Unstable::last_index() const {
-  if (!empty()) return offset_ + size() - 1;
-  if (snapshot_) return snapshot_->metadata.index;
-  return std::nullopt;
-}
-
 std::optional<Term> Unstable::term(Index index) const {
   if (index < offset_) {
     if (snapshot_ && snapshot_->metadata.index == index) return snapshot_->metadata.term;

@@ -31,8 +31,15 @@ class Unstable {
   bool empty() const { return size() == 0; }
 
   // Nothing where Storage has the answer.
-  std::optional<Index> first_index() const;
-  std::optional<Index> last_index() const;
+  std::optional<Index> first_index() const {
+    if (!snapshot_) return std::nullopt;
+    return snapshot_->metadata.index + 1;
+  }
+  std::optional<Index> last_index() const {
+    if (!empty()) return offset_ + size() - 1;
+    if (snapshot_) return snapshot_->metadata.index;
+    return std::nullopt;
+  }
   std::optional<Term> term(Index index) const;
 
   // Entries that nobody is writing yet.

@@ -136,6 +136,7 @@ class Machine {
   SimDisk disk_;
   std::shared_ptr<backend::MemoryImage> image_;  // shared with the engine, which dies with the process
   raft::Invariants invariants_;
+  std::optional<uint64_t> raft_changes_;  // when the invariants were checked last, in this process
   MemberId id_;  // 0: outside of the cluster
   bool in_cluster_;
   uint64_t lives_ = 0;
