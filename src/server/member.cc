@@ -294,7 +294,7 @@ absl::Status Member::Parts::open_consensus() {
   apply->add_listener(*applied);
   raft->connect(*writer, *apply, *reads);
   open_snapshots();
-  raft->publish_status_to([this](std::string json) { view.show_raft_status(std::move(json)); });
+  raft->publish_status_to([this](raft::Status status) { view.show_raft_status(std::move(status)); });
   timeouts = std::make_unique<ProposalTimeouts>(
       *raft, waits, board, links.peers,
       ProposalTimeouts::Options{config.election_timeout(), log.member,

@@ -14,9 +14,9 @@ void MemberView::show_storage_version(std::string version) {
   storage_version_ = std::move(version);
 }
 
-void MemberView::show_raft_status(std::string json) {
+void MemberView::show_raft_status(raft::Status status) {
   std::lock_guard lock(mutex_);
-  raft_status_ = std::move(json);
+  raft_status_ = std::move(status);
 }
 
 std::string MemberView::storage_version() const {
@@ -26,7 +26,7 @@ std::string MemberView::storage_version() const {
 
 std::string MemberView::raft_status_json() const {
   std::lock_guard lock(mutex_);
-  return raft_status_;
+  return raft_status_ ? raft::to_json(*raft_status_) : "null";
 }
 
 }  // namespace holdfast::server

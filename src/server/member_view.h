@@ -4,10 +4,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "apply/state_machine.h"
 #include "backend/backend.h"
+#include "raft/status.h"
 #include "server/member_info.h"
 #include "server/raft_board.h"
 
@@ -21,7 +23,7 @@ class MemberView : public MemberInfo {
   // The state to look at; again after a snapshot was installed. Apply executor.
   void show(const apply::StateMachine& machine, std::shared_ptr<const backend::Backend> backend);
   void show_storage_version(std::string version);
-  void show_raft_status(std::string json);
+  void show_raft_status(raft::Status status);
 
   MemberId member_id() const override { return member_; }
   ClusterId cluster_id() const override { return cluster_; }
@@ -56,7 +58,7 @@ class MemberView : public MemberInfo {
 
   mutable std::mutex mutex_;  // guards what follows
   std::string storage_version_;
-  std::string raft_status_ = "null";
+  std::optional<raft::Status> raft_status_;  // put into words for who asks: few do
 };
 
 }  // namespace holdfast::server

@@ -92,7 +92,7 @@ void RaftOwner::tick() {
   last_tick_ = now;
   board_.set_ticked(now);
   node_.tick();
-  if (show_status_) show_status_(raft::to_json(node_.status()));
+  if (show_status_) show_status_(node_.status());
   arm_tick();
   schedule_ready();
 }

@@ -64,8 +64,8 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
 
   // Wiring, before start().
   void connect(AppendSink& append, ApplySink& apply, ReadIndex& reads);
-  // `show` gets the node's status as JSON once in a while, on the executor (HTTP-09).
-  void publish_status_to(std::function<void(std::string)> show) { show_status_ = std::move(show); }
+  // `show` gets the node's status with every tick, on the executor (HTTP-09).
+  void publish_status_to(std::function<void(raft::Status)> show) { show_status_ = std::move(show); }
   // Where raft's MsgSnap go, which must be filled with the state before they can travel. Runs on the executor.
   void send_snapshots_through(std::function<void(raft::Message)> send) { send_snapshot_ = std::move(send); }
   void add_listener(LeadershipListener& listener) { listeners_.push_back(&listener); }
@@ -140,7 +140,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   ReadIndex* reads_ = nullptr;
   std::function<void(raft::Message)> send_snapshot_;
   std::vector<LeadershipListener*> listeners_;
-  std::function<void(std::string)> show_status_;
+  std::function<void(raft::Status)> show_status_;
 
   raft::ConfState conf_state_;  // at the applied index
   std::vector<Proposal> proposals_;

@@ -29,9 +29,12 @@ void SnapshotSaver::on_applied(Index index, Term term) {
                                        {"snapshot-forced", forced_}});
   forced_ = false;
   raft::Snapshot snapshot;
-  // What etcd before 3.7 finds its members in (WAL-15, RAFT-19).
-  snapshot.data = SharedBytes(membership::to_v2_store_json(*machine_.cluster()));
-  snapshot.metadata = {machine_.cluster()->conf_state(), index, term};
+  if (cluster_ != machine_.cluster()) {
+    cluster_ = machine_.cluster();
+    v2_store_ = SharedBytes(membership::to_v2_store_json(*cluster_));
+  }
+  snapshot.data = v2_store_;
+  snapshot.metadata = {cluster_->conf_state(), index, term};
   // The consistent index on the disk must not be below a snapshot's: commit first.
   auto save = [this, snapshot = std::move(snapshot), index]() mutable {
     log_.save_snapshot(std::move(snapshot), [this, index] {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 
 #include "apply/state_machine.h"
 #include "base/log.h"
@@ -34,6 +35,9 @@ class SnapshotSaver : public ApplyListener {
   Logger& logger_;
   const Options options_;
   Index last_;  // of the last snapshot on the disk
+  // What etcd before 3.7 finds its members in (WAL-15, RAFT-19), and of which cluster: it seldom changes.
+  std::shared_ptr<const membership::Cluster> cluster_;  // shared with who reads it
+  SharedBytes v2_store_;
   bool busy_ = false;
   bool forced_ = false;
 };

@@ -70,7 +70,7 @@ absl::Status Decoder::open_source() {
   size_ = *size;
   offset_ = 0;
   records_ = 0;
-  buffer_.clear();
+  buffer_size_ = 0;
   buffer_offset_ = 0;
   opened_ = true;
   return absl::OkStatus();
@@ -94,18 +94,19 @@ absl::StatusOr<bool> Decoder::next(Record& record) {
 
 absl::StatusOr<std::string_view> Decoder::bytes_at(uint64_t offset, uint64_t size) {
   size = std::min(size, size_ - std::min(offset, size_));
-  if (offset < buffer_offset_ || offset + size > buffer_offset_ + buffer_.size()) {
-    buffer_.resize(std::min<uint64_t>(std::max<uint64_t>(size, kReadBytes), size_ - offset));
-    buffer_offset_ = offset;
-    const absl::StatusOr<size_t> n =
-        sources_[current_].file->read_at(offset, buffer_.data(), buffer_.size());
-    if (!n.ok()) {
-      buffer_.clear();
-      return n.status();
+  if (offset < buffer_offset_ || offset + size > buffer_offset_ + buffer_size_) {
+    const size_t wanted = std::min<uint64_t>(std::max<uint64_t>(size, kReadBytes), size_ - offset);
+    if (wanted > buffer_capacity_) {
+      buffer_ = std::make_unique_for_overwrite<char[]>(wanted);
+      buffer_capacity_ = wanted;
     }
-    buffer_.resize(*n);
+    buffer_size_ = 0;
+    buffer_offset_ = offset;
+    const absl::StatusOr<size_t> n = sources_[current_].file->read_at(offset, buffer_.get(), wanted);
+    if (!n.ok()) return n.status();
+    buffer_size_ = *n;
   }
-  return std::string_view(buffer_).substr(offset - buffer_offset_, size);
+  return buffer().substr(offset - buffer_offset_, size);
 }
 
 absl::StatusOr<bool> Decoder::next_in_source(Record& record) {

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -62,7 +64,11 @@ class Decoder {
   uint64_t records_ = 0;        // read from the current file
   uint32_t crc_ = 0;
 
-  std::string buffer_;          // the bytes of the current file from buffer_offset_ on
+  // The bytes of the current file from buffer_offset_ on. Not a string: it would be filled with zeros before each read.
+  std::string_view buffer() const { return {buffer_.get(), buffer_size_}; }
+  std::unique_ptr<char[]> buffer_;
+  size_t buffer_capacity_ = 0;
+  size_t buffer_size_ = 0;
   uint64_t buffer_offset_ = 0;
 };
 
