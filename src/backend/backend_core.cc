@@ -1,6 +1,8 @@
 #include "backend/backend_core.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "base/check.h"
 #include "base/crc32c.h"
@@ -145,10 +147,11 @@ void BackendCore::publish_sizes() {
   size_in_use.store(sizes.in_use_bytes, std::memory_order_relaxed);
   total_bytes_.set(static_cast<double>(sizes.file_bytes));
   in_use_bytes_.set(static_cast<double>(sizes.in_use_bytes));
-  open_readers_.set(
-      static_cast<double>(std::count_if(slots_.begin(), slots_.end(), [](const ReaderSlot& slot) {
-        return slot.busy.load(std::memory_order_relaxed);
-      })));
+  size_t open = 0;
+  visit_used_slots([&](const ReaderSlot& slot) {
+    if (slot.busy.load(std::memory_order_relaxed)) ++open;
+  });
+  open_readers_.set(static_cast<double>(open));
 }
 
 // --- the set of batches ---
@@ -194,10 +197,18 @@ void BackendCore::replace_set(std::unique_ptr<const BatchSet> next) {
   // A reader names a set in its slot and then looks whether it is still current; so one that isn't
   // named now will never be used.
   std::erase_if(retired_, [this](const std::unique_ptr<const BatchSet>& set) {
-    return std::none_of(slots_.begin(), slots_.end(), [&](const ReaderSlot& slot) {
-      return slot.batches.load(std::memory_order_seq_cst) == set.get();
+    bool named = false;
+    visit_used_slots([&](const ReaderSlot& slot) {
+      named = named || slot.batches.load(std::memory_order_seq_cst) == set.get();
     });
+    return !named;
   });
+}
+
+void BackendCore::visit_used_slots(absl::FunctionRef<void(const ReaderSlot&)> visit) const {
+  for (size_t i = 0; i < slots_used_.size(); ++i)
+    for (uint64_t used = slots_used_[i].load(std::memory_order_seq_cst); used != 0; used &= used - 1)
+      visit(slots_[i * 64 + static_cast<size_t>(std::countr_zero(used))]);
 }
 
 // --- readers ---
@@ -207,9 +218,14 @@ ReaderSlot* BackendCore::take_slot() {
   auto try_all = [&]() -> ReaderSlot* {
     for (size_t i = 0; i < slots_.size(); ++i) {
       ReaderSlot& slot = slots_[(start + i) % slots_.size()];
-      if (!slot.busy.load(std::memory_order_relaxed) &&
-          !slot.busy.exchange(true, std::memory_order_seq_cst))
-        return &slot;
+      if (slot.busy.load(std::memory_order_relaxed) ||
+          slot.busy.exchange(true, std::memory_order_seq_cst))
+        continue;
+      if (!std::exchange(slot.seen, true)) {
+        const size_t place = static_cast<size_t>(&slot - slots_.data());
+        slots_used_[place / 64].fetch_or(uint64_t{1} << place % 64, std::memory_order_seq_cst);
+      }
+      return &slot;
     }
     return nullptr;
   };

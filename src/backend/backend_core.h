@@ -27,6 +27,7 @@ struct alignas(64) ReaderSlot {
   std::atomic<const BatchSet*> batches = nullptr;
   std::unique_ptr<Engine::Reader>
       reader;  // made at the first use of the engine; by whoever holds the slot
+  bool seen = false;  // by whoever holds the slot: it is among `slots_used_`
 };
 
 class BackendCore : public std::enable_shared_from_this<BackendCore> {
@@ -77,6 +78,8 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
   void drop_batch(const std::shared_ptr<const Batch>& batch);
   void replace_set(std::unique_ptr<const BatchSet> next);  // mutex_ held
   void publish_sizes();
+  // Those that ever were taken: few of all, as many as threads read at once.
+  void visit_used_slots(absl::FunctionRef<void(const ReaderSlot&)> visit) const;
 
   const BackendEnvironment environment_;
   const std::unique_ptr<Engine> engine_;
@@ -100,6 +103,8 @@ class BackendCore : public std::enable_shared_from_this<BackendCore> {
   std::vector<std::unique_ptr<const BatchSet>> retired_;  // named by a slot when they were replaced
 
   std::array<ReaderSlot, kReadersMax> slots_;
+  // A bit a slot, set before its first holder names a set in it. Whoever doesn't see the bit has replaced the set before.
+  std::array<std::atomic<uint64_t>, (kReadersMax + 63) / 64> slots_used_ = {};
   std::atomic<int> slot_waiters_ = 0;
   std::mutex slot_mutex_;
   std::condition_variable slot_left_;

@@ -11,6 +11,7 @@ namespace {
 constexpr int64_t kWallStart = 1'767'225'600'000'000'000;
 // Monotonic clocks do not begin at zero, which code may take for "never".
 constexpr int64_t kMonotonicStart = 1'000'000'000;
+constexpr int64_t kTrueRate = 1'000'000;
 }  // namespace
 
 SimClock::SimClock(const SimScheduler& scheduler)
@@ -20,6 +21,7 @@ SimClock::SimClock(const SimScheduler& scheduler)
       wall_offset_(kWallStart) {}
 
 env::Instant SimClock::local_at(env::Instant when) const {
+  if (rate_ppm_ == kTrueRate) return base_local_ + (when - base_virtual_);
   const __int128 passed = (when - base_virtual_).count();
   return {base_local_.nanoseconds + static_cast<int64_t>(passed * rate_ppm_ / 1'000'000)};
 }
@@ -28,6 +30,7 @@ env::Instant SimClock::now() const { return local_at(scheduler_.now() + elapsed_
 int64_t SimClock::unix_nanoseconds() const { return now().nanoseconds + wall_offset_; }
 
 env::Instant SimClock::to_virtual(env::Instant local) const {
+  if (rate_ppm_ == kTrueRate) return base_virtual_ + (local - base_local_);
   const __int128 wait = (local - base_local_).count();
   // Rounded up: at the instant returned the clock must show `local` at least.
   const __int128 passed = (wait * 1'000'000 + rate_ppm_ - 1) / rate_ppm_;
@@ -126,9 +129,7 @@ SimExecutor::~SimExecutor() { clear(); }
 void SimExecutor::post(Task task) {
   if (!process_.alive_) return;
   const int64_t ready = process_.effect_time().nanoseconds;
-  auto place = tasks_.end();
-  while (place != tasks_.begin() && std::prev(place)->ready > ready) --place;
-  tasks_.insert(place, Queued{ready, std::move(task)});
+  tasks_.insert(ready, std::move(task));
   process_.deepest_queue_ = std::max(process_.deepest_queue_, tasks_.size());
   if (process_.running_ != this) arm();
 }
@@ -153,7 +154,7 @@ void SimExecutor::cancel(env::TimerId id) {
 void SimExecutor::arm() {
   if (!process_.alive_ || process_.paused_) return;
   int64_t when = INT64_MAX;
-  if (!tasks_.empty()) when = tasks_.front().ready;
+  if (!tasks_.empty()) when = tasks_.first_ready();
   if (!timers_.empty())
     when = std::min(when,
                     process_.clock_.to_virtual({timers_.begin()->first.first}).nanoseconds);
@@ -175,7 +176,7 @@ bool SimExecutor::take(Task& task) {
   if (now < busy_until_.nanoseconds) return false;
   const bool timer_due =
       !timers_.empty() && timers_.begin()->first.first <= process_.clock_.now().nanoseconds;
-  const bool task_due = !tasks_.empty() && tasks_.front().ready <= now;
+  const bool task_due = !tasks_.empty() && tasks_.first_ready() <= now;
   // Both due: the seed decides, as a real queue would by chance.
   if (timer_due && (!task_due || process_.timing_.chance(1, 2))) {
     auto node = timers_.extract(timers_.begin());
@@ -184,8 +185,7 @@ bool SimExecutor::take(Task& task) {
     return true;
   }
   if (!task_due) return false;
-  task = std::move(tasks_.front().task);
-  tasks_.pop_front();
+  task = tasks_.take();
   return true;
 }
 

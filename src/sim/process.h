@@ -12,7 +12,6 @@
 // executors are to be destroyed after that. die() is kill() from inside a task, and unwinds it.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,6 +27,7 @@
 #include "env/process.h"
 #include "env/random.h"
 #include "sim/scheduler.h"
+#include "sim/task_queue.h"
 
 namespace holdfast::sim {
 
@@ -172,10 +172,6 @@ class SimExecutor final : public env::Executor {
 
  private:
   friend class SimProcess;
-  struct Queued {
-    int64_t ready;  // virtual
-    Task task;
-  };
   using TimerKey = std::pair<int64_t, env::TimerId>;  // local instant
 
   void arm();
@@ -185,7 +181,7 @@ class SimExecutor final : public env::Executor {
 
   SimProcess& process_;
   const std::string name_;
-  std::deque<Queued> tasks_;  // by ready; equal ones in the order of posting
+  TaskQueue tasks_;  // ready: virtual
   std::map<TimerKey, Task> timers_;
   absl::flat_hash_map<env::TimerId, int64_t> timer_times_;
   env::TimerId next_timer_ = 1;

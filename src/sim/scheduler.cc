@@ -5,8 +5,8 @@
 namespace holdfast::sim {
 
 namespace {
-// So few cancelled events are not worth a pass over all.
-constexpr size_t kCancelledMin = 64;
+// How far beyond the next event the heap reaches.
+constexpr int64_t kNear = 250'000'000;
 }  // namespace
 
 SimScheduler::SimScheduler(uint64_t seed) : random_(seed) {}
@@ -18,8 +18,10 @@ EventId SimScheduler::at(env::Instant when, Task task) {
   const uint32_t generation = slots_[slot].generation;
   const uint64_t tie = static_cast<uint32_t>(random_.next());
   const Entry entry{std::max(when, now_).nanoseconds, tie << 32 | slot, generation};
-  heap_.push_back(entry);
-  sift_up(heap_.size() - 1, entry);
+  if (entry.when < horizon_)
+    push(entry);
+  else
+    far_.push_back(entry);
   return uint64_t{slot} << 32 | generation;
 }
 
@@ -29,21 +31,18 @@ void SimScheduler::cancel(EventId id) {
   // Destroyed last: what the task owns may call back.
   const Task gone = std::move(slots_[slot].task);
   release(slot);
-  ++cancelled_;
-  if (cancelled_ > kCancelledMin && cancelled_ > heap_.size() / 2) drop_all_cancelled();
 }
 
 bool SimScheduler::run_one() {
-  drop_cancelled_first();
-  if (heap_.empty()) return false;
+  if (first() == nullptr) return false;
   run_first();
   return true;
 }
 
 void SimScheduler::run_until(env::Instant end) {
   while (!stopped_) {
-    drop_cancelled_first();
-    if (heap_.empty() || heap_.front().when >= end.nanoseconds) break;
+    const Entry* next = first();
+    if (next == nullptr || next->when >= end.nanoseconds) break;
     run_first();
   }
   if (!stopped_ && now_ < end) now_ = end;
@@ -75,28 +74,31 @@ void SimScheduler::release(uint32_t slot) {
   free_.push_back(slot);
 }
 
-void SimScheduler::drop_cancelled_first() {
-  while (!heap_.empty() && cancelled(heap_.front())) {
-    pop();
-    --cancelled_;
+const SimScheduler::Entry* SimScheduler::first() {
+  for (;;) {
+    while (!heap_.empty() && cancelled(heap_.front())) pop();
+    if (!heap_.empty()) return &heap_.front();
+    if (far_.empty()) return nullptr;
+    bring_nearer();
   }
 }
 
-void SimScheduler::drop_all_cancelled() {
-  std::erase_if(heap_, [this](const Entry& entry) { return cancelled(entry); });
-  cancelled_ = 0;
-  for (size_t i = heap_.size() / kWidth + 1; i-- > 0;)
-    if (i < heap_.size()) sift_down(i, Entry(heap_[i]));
+void SimScheduler::bring_nearer() {
+  std::erase_if(far_, [this](const Entry& entry) { return cancelled(entry); });
+  if (far_.empty()) return;
+  const auto next = std::min_element(far_.begin(), far_.end(),
+                                     [](const Entry& a, const Entry& b) { return a.when < b.when; });
+  horizon_ = next->when + kNear;
+  std::erase_if(far_, [this](const Entry& entry) {
+    if (entry.when >= horizon_) return false;
+    push(entry);
+    return true;
+  });
 }
 
-void SimScheduler::pop() {
-  const Entry last = heap_.back();
-  heap_.pop_back();
-  if (!heap_.empty()) sift_down(0, last);
-}
-
-// Puts `entry` at `hole` or above it.
-void SimScheduler::sift_up(size_t hole, const Entry& entry) {
+void SimScheduler::push(const Entry& entry) {
+  size_t hole = heap_.size();
+  heap_.push_back(entry);
   while (hole > 0) {
     const size_t parent = (hole - 1) / kWidth;
     if (!entry.before(heap_[parent])) break;
@@ -106,20 +108,21 @@ void SimScheduler::sift_up(size_t hole, const Entry& entry) {
   heap_[hole] = entry;
 }
 
-// Puts `entry` at `hole` or below it.
-void SimScheduler::sift_down(size_t hole, const Entry& entry) {
-  for (;;) {
-    const size_t first = hole * kWidth + 1;
-    if (first >= heap_.size()) break;
-    size_t least = first;
-    const size_t end = std::min(first + kWidth, heap_.size());
-    for (size_t child = first + 1; child < end; ++child)
+void SimScheduler::pop() {
+  const Entry last = heap_.back();
+  heap_.pop_back();
+  if (heap_.empty()) return;
+  size_t hole = 0;
+  for (size_t child = 1; child < heap_.size(); child = hole * kWidth + 1) {
+    size_t least = child;
+    const size_t end = std::min(child + kWidth, heap_.size());
+    while (++child < end)
       if (heap_[child].before(heap_[least])) least = child;
-    if (!heap_[least].before(entry)) break;
+    if (!heap_[least].before(last)) break;
     heap_[hole] = heap_[least];
     hole = least;
   }
-  heap_[hole] = entry;
+  heap_[hole] = last;
 }
 
 void SimScheduler::note(uint64_t fact) {

@@ -42,8 +42,6 @@ class SimScheduler {
   void note(uint64_t fact);
   uint64_t digest() const { return digest_; }
   uint64_t events() const { return events_; }
-  // Cancelled ones not counted.
-  size_t pending() const { return heap_.size() - cancelled_; }
 
  private:
   struct Entry {
@@ -64,19 +62,20 @@ class SimScheduler {
   uint32_t take_slot();
   void release(uint32_t slot);
   void run_first();
-  void drop_cancelled_first();
-  void drop_all_cancelled();
+  // The next event, cancelled ones dropped. Null if there is none.
+  const Entry* first();
+  void bring_nearer();
+  void push(const Entry& entry);
   void pop();
-  void sift_up(size_t hole, const Entry& entry);
-  void sift_down(size_t hole, const Entry& entry);
 
   Random random_;
   env::Instant now_{0};
-  // Each entry is before the kWidth that stand at kWidth times its place and behind. Cancelled ones stay in it, until
-  // their time comes or until most are.
+  // Those before horizon_, as a heap: each is before the kWidth that stand at kWidth times its place and behind.
   static constexpr size_t kWidth = 4;
   std::vector<Entry> heap_;
-  size_t cancelled_ = 0;
+  // The others, in no order: most are somebody's patience, and cancelled before they come near.
+  std::vector<Entry> far_;
+  int64_t horizon_ = 0;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t digest_ = 0x9e3779b97f4a7c15;
