@@ -1,11 +1,15 @@
 // Time, processes and the network of the simulator: the same seed is the same run, and faults do what they say.
+#include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "sim/network.h"
 #include "sim/process.h"
 #include "sim/scheduler.h"
+#include "sim/task_queue.h"
 
 namespace holdfast::sim {
 namespace {
@@ -42,6 +46,59 @@ TEST(SimScheduler, TiesAreDrawnFromTheSeed) {
   bool differs = false;
   for (uint64_t seed = 2; seed < 6; ++seed) differs |= run(seed) != run(1);
   EXPECT_TRUE(differs);
+}
+
+TEST(SimScheduler, NearAndFarCancelledOrNot) {
+  SimScheduler scheduler(1);
+  Random random(1);
+  struct Event {
+    EventId id;
+    int64_t when;
+    bool over = false;
+  };
+  std::vector<Event> events(1'000);
+  std::vector<int64_t> ran, expected;
+  for (Event& event : events) {
+    event.when = scheduler.now().nanoseconds + random.between(0, 3'000'000'000);
+    event.id = scheduler.at(env::Instant{event.when}, [&] {
+      ran.push_back(scheduler.now().nanoseconds);
+      event.over = true;
+    });
+    Event& other = events[random.below(static_cast<uint64_t>(&event - events.data()) + 1)];
+    // Cancelling what has happened, or was cancelled, changes nothing.
+    scheduler.cancel(other.id);
+    if (!std::exchange(other.over, true)) other.when = -1;
+    scheduler.run_until(scheduler.now() + milliseconds(static_cast<int64_t>(random.below(20))));
+  }
+  while (scheduler.run_one()) {
+  }
+  for (const Event& event : events)
+    if (event.when >= 0) expected.push_back(event.when);
+  std::sort(expected.begin(), expected.end());
+  EXPECT_GT(expected.size(), 300u);
+  EXPECT_LT(expected.size(), events.size());
+  EXPECT_EQ(ran, expected);
+}
+
+TEST(TaskQueue, ByInstantThenInTheOrderOfPosting) {
+  TaskQueue queue;
+  Random random(1);
+  std::multimap<int64_t, int> expected;
+  int taken = -1;
+  for (int i = 0; i < 5'000; ++i) {
+    const int64_t ready = random.between(0, 20) + i / 10;
+    queue.insert(ready, [&, i] { taken = i; });
+    expected.emplace(ready, i);
+    // Grows to some hundreds, and is emptied now and then.
+    const size_t keep = i % 1'000 == 999 ? 0 : 300;
+    while (queue.size() > keep) {
+      ASSERT_EQ(queue.first_ready(), expected.begin()->first);
+      queue.take()();
+      ASSERT_EQ(taken, expected.begin()->second);
+      expected.erase(expected.begin());
+    }
+  }
+  EXPECT_TRUE(queue.empty());
 }
 
 struct World {
