@@ -1,29 +1,16 @@
 #include "sim/sim_disk.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/check.h"
-#include "base/errors.h"
-#include "fmt/format.h"
+#include "sim/sim_file.h"
 
 namespace holdfast::sim {
 
 namespace {
 
 constexpr uint32_t kMillion = 1'000'000;
-
-absl::Status failure(absl::StatusCode code, std::string_view operation, std::string_view path,
-                     std::string_view reason) {
-  return make_status(code, fmt::format("{} {}: {}", operation, path, reason));
-}
-absl::Status not_found(std::string_view operation, std::string_view path) {
-  return failure(absl::StatusCode::kNotFound, operation, path, "No such file or directory");
-}
-absl::Status io_error(std::string_view operation, std::string_view path) {
-  return failure(absl::StatusCode::kDataLoss, operation, path, "Input/output error");
-}
 
 std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
@@ -37,192 +24,6 @@ std::vector<std::string> split(const std::string& path) {
 }
 
 }  // namespace
-
-// A file or a directory. Pages that are absent, or behind the end of the vector, are zero.
-struct SimDisk::Node {
-  bool directory = false;
-  std::map<std::string, NodePointer> entries;
-  std::map<std::string, NodePointer> durable_entries;
-
-  uint64_t size = 0;
-  uint64_t durable_size = 0;
-  std::vector<PagePointer> pages;
-  std::vector<PagePointer> durable_pages;
-  std::set<uint64_t> dirty_pages;      // where the two may differ
-  std::set<uint64_t> forgotten_pages;  // differ too, but a sync failed and will not write them again
-
-  const void* lock_holder = nullptr;
-
-  static const PagePointer& page(const std::vector<PagePointer>& pages, uint64_t i) {
-    static const PagePointer kZero;
-    return i < pages.size() ? pages[i] : kZero;
-  }
-  // A page of `pages` that nobody shares.
-  static Page& own_page(std::vector<PagePointer>& pages, uint64_t i) {
-    if (i >= pages.size()) pages.resize(i + 1);
-    PagePointer& page = pages[i];
-    if (!page) {
-      page = std::make_shared<Page>(kPageBytes, '\0');
-    } else if (page.use_count() > 1) {
-      page = std::make_shared<Page>(*page);
-    }
-    return *page;
-  }
-  void read(uint64_t offset, char* out, size_t n) const {
-    while (n > 0) {
-      const size_t in_page = offset % kPageBytes;
-      const size_t chunk = std::min<size_t>(n, kPageBytes - in_page);
-      const PagePointer& p = page(pages, offset / kPageBytes);
-      if (p) {
-        std::memcpy(out, p->data() + in_page, chunk);
-      } else {
-        std::memset(out, 0, chunk);
-      }
-      out += chunk;
-      offset += chunk;
-      n -= chunk;
-    }
-  }
-  void persist() {
-    for (const uint64_t i : dirty_pages) {
-      if (i >= durable_pages.size()) {
-        if (!page(pages, i)) continue;
-        durable_pages.resize(i + 1);
-      }
-      durable_pages[i] = page(pages, i);
-    }
-    dirty_pages.clear();
-    durable_size = size;
-  }
-};
-
-class SimFile final : public env::File {
- public:
-  SimFile(SimDisk& disk, SimDisk::NodePointer node, std::string path, bool writable,
-          uint64_t generation)
-      : disk_(disk),
-        node_(std::move(node)),
-        path_(std::move(path)),
-        writable_(writable),
-        generation_(generation) {}
-  ~SimFile() override {
-    std::lock_guard lock(disk_.mutex_);
-    if (node_->lock_holder == this) node_->lock_holder = nullptr;
-  }
-
-  absl::StatusOr<size_t> read_at(uint64_t offset, char* buffer, size_t size) override {
-    if (absl::Status s = disk_.begin({DiskAction::read, path_, offset, size}); !s.ok()) return s;
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("read"); !s.ok()) return s;
-    if (disk_.strikes(disk_.faults_.read_error_ppm)) return io_error("read", path_);
-    if (offset >= node_->size) return size_t{0};
-    size = std::min<uint64_t>(size, node_->size - offset);
-    node_->read(offset, buffer, size);
-    return size;
-  }
-
-  absl::Status write_at(uint64_t offset, std::string_view data) override {
-    if (absl::Status s = disk_.begin({DiskAction::write, path_, offset, data.size()}); !s.ok())
-      return s;
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("write"); !s.ok()) return s;
-    if (!writable_)
-      return failure(absl::StatusCode::kUnknown, "write", path_, "Bad file descriptor");
-    if (disk_.strikes(disk_.faults_.write_error_ppm)) {
-      // The kernel gives up between two pages, never within a sector.
-      const uint64_t end = (offset + disk_.random_.below(data.size() + 1)) / kSectorBytes * kSectorBytes;
-      if (end > offset) SimDisk::write_bytes(*node_, offset, data.substr(0, end - offset));
-      return io_error("write", path_);
-    }
-    const uint64_t room = disk_.room();
-    const uint64_t end = offset + data.size();
-    if (end > node_->size && end - node_->size > room) {
-      const uint64_t limit = node_->size + room;
-      const uint64_t fits = limit > offset ? std::min<uint64_t>(data.size(), limit - offset) : 0;
-      SimDisk::write_bytes(*node_, offset, data.substr(0, fits));
-      return failure(absl::StatusCode::kResourceExhausted, "write", path_,
-                     "No space left on device");
-    }
-    SimDisk::write_bytes(*node_, offset, data);
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<uint64_t> size() override {
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("stat"); !s.ok()) return s;
-    return node_->size;
-  }
-
-  absl::Status truncate(uint64_t size) override {
-    if (absl::Status s = disk_.begin({DiskAction::truncate, path_, 0, size}); !s.ok()) return s;
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("truncate"); !s.ok()) return s;
-    SimDisk::resize(*node_, size);
-    return absl::OkStatus();
-  }
-
-  absl::Status preallocate(uint64_t size) override {
-    if (absl::Status s = disk_.begin({DiskAction::preallocate, path_, 0, size}); !s.ok()) return s;
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("fallocate"); !s.ok()) return s;
-    if (size <= node_->size) return absl::OkStatus();
-    if (size - node_->size > disk_.room())
-      return failure(absl::StatusCode::kResourceExhausted, "fallocate", path_,
-                     "No space left on device");
-    SimDisk::resize(*node_, size);
-    return absl::OkStatus();
-  }
-
-  absl::Status sync() override { return persist("fsync"); }
-  absl::Status sync_data() override { return persist("fdatasync"); }
-
-  absl::Status try_lock() override {
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive("lock"); !s.ok()) return s;
-    if (node_->lock_holder != nullptr && node_->lock_holder != this)
-      return failure(absl::StatusCode::kUnavailable, "lock", path_, "file already locked");
-    node_->lock_holder = this;
-    return absl::OkStatus();
-  }
-
-  absl::Status settle() override {
-    if (absl::Status s = persist("fsync"); !s.ok()) return s;
-    std::lock_guard lock(disk_.mutex_);
-    SimDisk::drop_forgotten(*node_);
-    return absl::OkStatus();
-  }
-
- private:
-  absl::Status alive(std::string_view operation) const {
-    if (generation_ == disk_.generation_) return absl::OkStatus();
-    return failure(absl::StatusCode::kUnavailable, operation, path_,
-                   "opened before the crash");
-  }
-
-  absl::Status persist(std::string_view operation) {
-    if (absl::Status s = disk_.begin({DiskAction::sync, path_, 0, 0}); !s.ok()) return s;
-    std::lock_guard lock(disk_.mutex_);
-    if (absl::Status s = alive(operation); !s.ok()) return s;
-    if (disk_.loses_sync(node_)) return absl::OkStatus();
-    if (disk_.strikes(disk_.faults_.sync_error_ppm)) {
-      // The pages are clean now but never reached the disk; a later sync has nothing to write. They stay readable
-      // until the crash, which forgets them.
-      node_->forgotten_pages.merge(node_->dirty_pages);
-      node_->dirty_pages.clear();
-      return io_error(operation, path_);
-    }
-    node_->persist();
-    disk_.lied_about_.erase(node_);
-    ++disk_.syncs_;
-    return absl::OkStatus();
-  }
-
-  SimDisk& disk_;
-  const SimDisk::NodePointer node_;  // shared with the directory and other open files
-  const std::string path_;
-  const bool writable_;
-  const uint64_t generation_;
-};
 
 SimDisk::SimDisk(uint64_t seed) : random_(seed), root_(std::make_shared<Node>()) {
   root_->directory = true;
@@ -429,36 +230,6 @@ absl::StatusOr<bool> SimDisk::is_directory(const std::string& path) {
   return node && node->directory;
 }
 
-void SimDisk::write_bytes(Node& node, uint64_t offset, std::string_view data) {
-  if (data.empty()) return;
-  node.size = std::max(node.size, offset + data.size());
-  while (!data.empty()) {
-    const uint64_t i = offset / kPageBytes;
-    const size_t in_page = offset % kPageBytes;
-    const size_t chunk = std::min<size_t>(data.size(), kPageBytes - in_page);
-    std::memcpy(Node::own_page(node.pages, i).data() + in_page, data.data(), chunk);
-    node.dirty_pages.insert(i);
-    data.remove_prefix(chunk);
-    offset += chunk;
-  }
-}
-
-void SimDisk::resize(Node& node, uint64_t size) {
-  if (size < node.size) {
-    const uint64_t first_gone = (size + kPageBytes - 1) / kPageBytes;
-    for (uint64_t i = first_gone; i < node.pages.size(); ++i) {
-      if (node.pages[i]) node.dirty_pages.insert(i);
-    }
-    if (first_gone < node.pages.size()) node.pages.resize(first_gone);
-    if (size % kPageBytes != 0 && Node::page(node.pages, size / kPageBytes)) {
-      Page& last = Node::own_page(node.pages, size / kPageBytes);
-      std::memset(last.data() + size % kPageBytes, 0, kPageBytes - size % kPageBytes);
-      node.dirty_pages.insert(size / kPageBytes);
-    }
-  }
-  node.size = size;
-}
-
 bool SimDisk::loses_sync(const NodePointer& node) {
   if (!strikes(faults_.lost_sync_ppm)) return false;
   lied_about_.insert(node);
@@ -483,7 +254,7 @@ void SimDisk::crash(Unsynced unsynced) {
     reachable.pop_back();
     node.lock_holder = nullptr;
     if (!node.directory) {
-      crash_contents(node, random_, unsynced);
+      node.crash(random_, unsynced);
       continue;
     }
     node.entries = node.durable_entries;
@@ -511,59 +282,6 @@ void SimDisk::crash_names(uint64_t keep_of_four) {
     }
   }
   pending_names_.clear();
-}
-
-// Pages that a failed sync called clean show what is on the disk again.
-void SimDisk::drop_forgotten(Node& node) {
-  for (const uint64_t i : node.forgotten_pages) {
-    if (node.dirty_pages.contains(i)) continue;
-    if (i < node.pages.size() || i < node.durable_pages.size()) {
-      if (i >= node.pages.size()) node.pages.resize(i + 1);
-      node.pages[i] = Node::page(node.durable_pages, i);
-    }
-  }
-  node.forgotten_pages.clear();
-}
-
-void SimDisk::crash_contents(Node& node, Random& random, Unsynced unsynced) {
-  drop_forgotten(node);
-
-  const bool gone = unsynced == Unsynced::gone;
-  const uint64_t keep_of_four = gone ? 0 : random.below(5);
-  for (const uint64_t i : node.dirty_pages) {
-    const PagePointer before = Node::page(node.durable_pages, i);
-    const PagePointer after = Node::page(node.pages, i);
-    Page merged(kPageBytes, '\0');
-    for (uint64_t at = 0; at < kPageBytes; at += kSectorBytes) {
-      const PagePointer& source = random.chance(keep_of_four, 4) ? after : before;
-      if (source) merged.replace(at, kSectorBytes, *source, at, kSectorBytes);
-    }
-    Node::own_page(node.pages, i) = std::move(merged);
-  }
-  if (node.size != node.durable_size) {
-    const auto [low, high] = std::minmax(node.size, node.durable_size);
-    switch (gone ? 3 : random.below(3)) {
-      case 3:
-        node.size = node.durable_size;
-        break;
-      case 0:
-        node.size = low;
-        break;
-      case 1:
-        node.size = high;
-        break;
-      default:
-        node.size = std::min(high, (low + random.below(high - low + 1)) / kSectorBytes * kSectorBytes);
-        node.size = std::max(node.size, low);
-        break;
-    }
-    const uint64_t size = node.size;
-    node.size = high;
-    resize(node, size);
-  }
-  for (uint64_t i = 0; i < std::max(node.pages.size(), node.durable_pages.size()); ++i)
-    if (Node::page(node.pages, i) != Node::page(node.durable_pages, i)) node.dirty_pages.insert(i);
-  node.persist();
 }
 
 void SimDisk::drop_handles() { ++generation_; }
@@ -638,17 +356,7 @@ void SimDisk::flip_bit(const std::string& path, uint64_t offset, int bit) {
   std::lock_guard lock(mutex_);
   const NodePointer node = find(path);
   CHECK(node && !node->directory && offset < node->size, "no byte {} in {}", offset, path);
-  const uint64_t i = offset / kPageBytes;
-  const bool same = Node::page(node->pages, i) == Node::page(node->durable_pages, i);
-  char& byte = Node::own_page(node->pages, i)[offset % kPageBytes];
-  byte = static_cast<char>(byte ^ (1 << bit));
-  if (same) {
-    if (i >= node->durable_pages.size()) node->durable_pages.resize(i + 1);
-    node->durable_pages[i] = node->pages[i];
-  } else {
-    char& durable = Node::own_page(node->durable_pages, i)[offset % kPageBytes];
-    durable = static_cast<char>(durable ^ (1 << bit));
-  }
+  node->flip_bit(offset, bit);
 }
 
 std::vector<std::string> SimDisk::files_under(const std::string& directory) const {

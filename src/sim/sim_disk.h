@@ -25,11 +25,9 @@
 #include "base/random.h"
 #include "env/clock.h"
 #include "env/file_system.h"
+#include "sim/disk_node.h"
 
 namespace holdfast::sim {
-
-constexpr uint64_t kSectorBytes = 512;
-constexpr uint64_t kPageBytes = 4096;
 
 enum class DiskAction : uint8_t {
   open,
@@ -84,7 +82,7 @@ class SimDisk final : public env::FileSystem {
   absl::StatusOr<bool> is_directory(const std::string& path) override;
 
   // Power off and on.
-  enum class Unsynced : uint8_t { kept_in_part, gone };
+  using Unsynced = sim::Unsynced;
   void crash(Unsynced unsynced = Unsynced::kept_in_part);
   // What syncs that were lost should have kept is kept after all: a cache that was written back in time. Of what they
   // covered, everything written by now.
@@ -111,10 +109,8 @@ class SimDisk final : public env::FileSystem {
 
  private:
   friend class SimFile;
-  using Page = std::string;  // kPageBytes long
-  using PagePointer = std::shared_ptr<Page>;  // shared by the current, the durable and cloned contents; copied on write
-  struct Node;
-  using NodePointer = std::shared_ptr<Node>;  // shared by directories' current and durable entries, open files
+  using Node = DiskNode;
+  using NodePointer = DiskNode::Pointer;
   struct Entry {
     NodePointer directory;
     std::string name;
@@ -130,11 +126,7 @@ class SimDisk final : public env::FileSystem {
   // Whether this sync is one of those that are lost.
   bool loses_sync(const NodePointer& node);
   void crash_names(uint64_t keep_of_four);
-  static void drop_forgotten(Node& node);
-  static void crash_contents(Node& node, Random& random, Unsynced unsynced);
   void drop_handles();
-  static void write_bytes(Node& node, uint64_t offset, std::string_view data);
-  static void resize(Node& node, uint64_t size);
   bool strikes(uint32_t ppm);
   uint64_t used() const;
   uint64_t room() const;
