@@ -91,7 +91,8 @@ void DiskNode::crash(Random& random, Unsynced unsynced) {
     own_page(pages, i) = std::move(merged);
   }
   if (size != durable_size) {
-    const auto [low, high] = std::minmax(size, durable_size);
+    const uint64_t low = std::min(size, durable_size);
+    const uint64_t high = std::max(size, durable_size);
     switch (gone ? 3 : random.below(3)) {
       case 3:
         size = durable_size;
