@@ -149,13 +149,9 @@ absl::StatusOr<Log> begin_log(const wal::World& world, const MemberConfig& confi
 
 absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& config) {
   const std::string directory = config.wal_path();
-  auto snapshots = wal::valid_snapshot_entries(world, directory);
-  if (!snapshots.ok()) return with_prefix("failed to read WAL", snapshots.status());
-  wal::SnapshotRecord from;
-  if (!snapshots->empty()) {
-    from.index = snapshots->back().index;
-    from.term = snapshots->back().term;
-  }
+  auto newest = wal::newest_snapshot_entry(world, directory);
+  if (!newest.ok()) return with_prefix("failed to read WAL", newest.status());
+  const wal::SnapshotRecord from{newest->index, newest->term, {}};
   auto opened = wal::Wal::open_repairing(world, wal_options(config), directory, from);
   if (!opened.ok()) return with_prefix("failed to open WAL", opened.status());
   auto metadata = wal::decode_metadata(opened->contents.metadata);

@@ -113,10 +113,9 @@ absl::StatusOr<EtcdData> examine_etcd_data(const wal::World& world, const Member
     return refused(config, fmt::format("it has a database ({}) but no log in {}", data.database,
                                        config.wal_path()));
   if (absl::Status s = check_not_in_use(world, config); !s.ok()) return s;
-  auto snapshots = wal::valid_snapshot_entries(world, config.wal_path());
-  if (!snapshots.ok()) return snapshots.status();
-  wal::SnapshotRecord last;
-  if (!snapshots->empty()) last = snapshots->back();
+  auto newest = wal::newest_snapshot_entry(world, config.wal_path());
+  if (!newest.ok()) return newest.status();
+  const wal::SnapshotRecord last = *std::move(newest);
   data.at.index = last.index;
   data.at.term = last.term;
 

@@ -99,6 +99,7 @@ void LogWriter::install(const raft::Message& order) {
   require(parts_.wal.save(state_of(order), {order.entries.begin(), order.entries.size()},
                           wal::Sync::always));
   parts_.wal.release_lock_to(metadata.index);
+  received_ = metadata.index;
   if (install_) install_(order.snapshot);
 }
 
@@ -147,6 +148,10 @@ void LogWriter::save_snapshot(raft::Snapshot snapshot, Task done) {
     if (stopped_) return;
     flush();
     const raft::SnapshotMetadata& metadata = snapshot.metadata;
+    if (metadata.index <= received_) {
+      done();
+      return;
+    }
     require(parts_.snapshotter.save_snap(snapshot));
     require(parts_.wal.save_snapshot({metadata.index, metadata.term, metadata.conf_state}));
     parts_.wal.release_lock_to(metadata.index);

@@ -41,8 +41,8 @@ class LogWriter : public AppendSink {
   void append(raft::Message order) override;
 
   // Thread-safe. Writes the snapshot file and its record in the log, durably, then lets go of log files that only hold
-  // entries before it. `done` runs on this owner's executor. The backend must hold everything up to the snapshot's index
-  // already (DIR-06).
+  // entries before it; nothing of that if a later snapshot was received meanwhile. `done` runs on this owner's executor.
+  // The backend must hold everything up to the snapshot's index already (DIR-06).
   void save_snapshot(raft::Snapshot snapshot, Task done);
 
   // Thread-safe. Received databases before `index` are not needed any more (SNP-03).
@@ -62,6 +62,7 @@ class LogWriter : public AppendSink {
   const MemberId self_;
   std::function<void(std::shared_ptr<const raft::Snapshot>)> install_;
   std::vector<raft::Message> orders_;
+  Index received_;  // index of the last snapshot that was received
   bool scheduled_ = false;
   bool stopped_ = false;
 };

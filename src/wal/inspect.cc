@@ -100,6 +100,15 @@ absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& 
   return valid;
 }
 
+absl::StatusOr<SnapshotRecord> newest_snapshot_entry(const World& world, const std::string& directory) {
+  const auto snapshots = valid_snapshot_entries(world, directory);
+  if (!snapshots.ok()) return snapshots.status();
+  SnapshotRecord newest;
+  for (const SnapshotRecord& snapshot : *snapshots)
+    if (snapshot.index > newest.index) newest = snapshot;
+  return newest;
+}
+
 absl::StatusOr<raft::HardState> verify(const World& world, const std::string& directory,
                                        const SnapshotRecord& from) {
   const auto names = segments_from(world.files, world.logger, directory, from.index);

@@ -148,6 +148,9 @@ bool exists(env::FileSystem& files, const std::string& directory);
 // no error.
 absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& world,
                                                                    const std::string& directory);
+// The newest of them, {0, 0} if there is none. It need not be the last in the log: a member's own snapshot may be under way
+// when it receives a later one, and is then noted behind that.
+absl::StatusOr<SnapshotRecord> newest_snapshot_entry(const World& world, const std::string& directory);
 // Reads everything from `from` on and returns the last hard state. Takes no locks; a torn tail is no error.
 absl::StatusOr<raft::HardState> verify(const World& world, const std::string& directory,
                                        const SnapshotRecord& from);

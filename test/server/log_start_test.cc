@@ -78,6 +78,23 @@ TEST_F(LogStartTest, FoundersAreThoseOfTheFlags) {
   EXPECT_FALSE(origin_by_flags(config).ok()) << "others must be asked";
 }
 
+// A snapshot of our own that was under way when a later one came is noted behind it.
+TEST_F(LogStartTest, BeginsAtTheNewestSnapshotWhereverItIsNoted) {
+  write(4);
+  const auto note = [this](uint64_t index) {
+    ASSERT_TRUE(log.wal->save_snapshot({Index(index), Term(3), voters}).ok());
+  };
+  note(20);
+  ASSERT_TRUE(log.wal->save({Term(3), log.member, Index(20)}, {}, wal::Sync::always).ok());
+  note(3);
+  const std::vector<raft::Entry> entries = {entry(21), entry(22)};
+  ASSERT_TRUE(log.wal->save({Term(3), log.member, Index(21)}, entries, wal::Sync::always).ok());
+  reopen();
+  EXPECT_EQ(log.snapshot.index, Index(20));
+  ASSERT_EQ(log.contents.entries.size(), 2u);
+  EXPECT_EQ(log.contents.entries.front().index, Index(21));
+}
+
 // MEM-13: what the flags say later doesn't count.
 TEST_F(LogStartTest, ALogKnowsWhoseItIs) {
   const MemberId member = log.member;
