@@ -1,9 +1,11 @@
 # The macros every folder uses; see HACKING.md.
 
+# A header that changes while a file that includes it is being compiled must not poison the cache: no sloppiness about
+# times of files.
 find_program(CCACHE ccache)
 if(CCACHE)
   set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-               CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+               CCACHE_SLOPPINESS=pch_defines,time_macros
                CCACHE_MAXSIZE=10G ${CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})

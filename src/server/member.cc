@@ -272,7 +272,9 @@ absl::Status Member::Parts::open_consensus() {
       RaftOwner::Parts{executors.raft, *storage, raft_log, world.log, world.metrics, board, waits,
                        ids, links.peers},
       RaftOwner::Options{raft_config(config, log, world.random.next()), config.heartbeat_interval,
-                         Index(config.snapshot_catchup_entries), config.held_log_bytes_max});
+                         Index(config.snapshot_catchup_entries), config.held_log_bytes_max,
+                         // RAL-17: often enough to keep it short, seldom enough to cost nothing; and with each snapshot.
+                         std::min<uint64_t>(config.snapshot_count, 99) + 1});
   if (!log.founders.empty())
     if (absl::Status s = raft->bootstrap(log.founders); !s.ok()) return s;
   reads = std::make_unique<ReadIndex>(executors.raft, ids, board, *raft, world.log, world.metrics,

@@ -10,12 +10,6 @@
 
 namespace holdfast::server {
 
-namespace {
-// How often the memory log lets go of what is applied: often enough to keep it short, seldom enough to cost nothing
-// (RAL-17).
-constexpr uint64_t kCompactEvery = 100;
-}  // namespace
-
 raft::Config RaftOwner::with_parts(raft::Config config, Parts& parts) {
   config.storage = &parts.storage;
   config.logger = &parts.raft_log;
@@ -325,7 +319,7 @@ void RaftOwner::hold_compaction(bool hold) {
 void RaftOwner::compact_memory() {
   const Index applied = node_.applied();
   const bool held = compaction_held_ && held_bytes_ <= options_.held_bytes_max;
-  if (held || applied - compacted_at_ < kCompactEvery) return;
+  if (held || applied - compacted_at_ < options_.compact_every) return;
   if (applied > storage_.last_index()) return;  // applied from memory before its append was acknowledged
   // While all can be kept, all is: a follower that raft asks again from the very beginning needs no snapshot then.
   const Index keep = options_.snapshot_catchup_entries;

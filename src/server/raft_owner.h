@@ -47,6 +47,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
     env::Duration heartbeat_interval;
     Index snapshot_catchup_entries;  // kept in memory behind the applied index for slow followers
     uint64_t held_bytes_max;
+    uint64_t compact_every;  // applied entries between two looks at what memory can let go of
   };
   struct Parts {
     env::Executor& executor;
