@@ -94,10 +94,8 @@ void LogWriter::write(std::span<const raft::Message> orders) {
 void LogWriter::install(const raft::Message& order) {
   const raft::SnapshotMetadata& metadata = order.snapshot->metadata;
   require(parts_.snapshotter.save_snap(*order.snapshot));
-  require(parts_.wal.save_snapshot({metadata.index, metadata.term, metadata.conf_state}));
-  // Always synced: the acknowledgement that follows must not outlive the commit index that makes the snapshot count.
-  require(parts_.wal.save(state_of(order), {order.entries.begin(), order.entries.size()},
-                          wal::Sync::always));
+  require(parts_.wal.save_received({metadata.index, metadata.term, metadata.conf_state}, state_of(order),
+                                   {order.entries.begin(), order.entries.size()}));
   parts_.wal.release_lock_to(metadata.index);
   received_ = metadata.index;
   if (install_) install_(order.snapshot);

@@ -214,6 +214,18 @@ absl::Status Wal::save_snapshot(const SnapshotRecord& snapshot) {
   return flush_and_sync();
 }
 
+absl::Status Wal::save_received(const SnapshotRecord& snapshot, const raft::HardState& state,
+                                std::span<const raft::Entry> entries) {
+  if (absl::Status s = save_snapshot(snapshot); !s.ok()) return s;
+  raft::HardState first = state;
+  if (!state.empty()) first.commit = std::min(state.commit, snapshot.index);
+  // Synced although only the commit index may have changed: the acknowledgement that follows must not outlive what makes
+  // the snapshot count.
+  if (absl::Status s = save(first, {}, Sync::always); !s.ok()) return s;
+  if (entries.empty() && first == state) return absl::OkStatus();
+  return save(state, entries, Sync::always);
+}
+
 absl::Status Wal::sync() {
   if (!health_.ok()) return health_;
   return flush_and_sync();

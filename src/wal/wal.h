@@ -88,6 +88,11 @@ class Wal {
                     Sync sync = Sync::by_rule);
   // Durably notes that a snapshot exists. InvalidArgument if conf_state is missing with index > 0 (WAL-08).
   absl::Status save_snapshot(const SnapshotRecord& snapshot);
+  // Durably notes a snapshot that was received, with what comes behind it. `state` must commit the snapshot. Entries are
+  // written when the log says already that the snapshot counts: a crash can't leave them behind one that doesn't, which
+  // would be a hole.
+  absl::Status save_received(const SnapshotRecord& snapshot, const raft::HardState& state,
+                             std::span<const raft::Entry> entries);
   absl::Status sync();
   // Lets go of the segments that only hold entries before `index` (but the last such one), for the purge.
   void release_lock_to(Index index);
