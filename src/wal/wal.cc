@@ -333,8 +333,9 @@ void Wal::release_lock_to(Index index) {
 absl::Status Wal::close() {
   preparer_->close();
   if (!health_.ok()) return health_;
+  // The segments stay locked until the Wal goes: a purge that runs while a member stops must not take what its next start
+  // needs.
   const absl::Status status = flush_and_sync();
-  segments_.clear();
   if (health_.ok()) health_ = absl::FailedPreconditionError("wal: closed");
   return status;
 }

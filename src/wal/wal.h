@@ -96,7 +96,7 @@ class Wal {
   absl::Status sync();
   // Lets go of the segments that only hold entries before `index` (but the last such one), for the purge.
   void release_lock_to(Index index);
-  // Syncs what is buffered and removes the prepared segment. The Wal accepts nothing afterwards.
+  // Syncs what is buffered and removes the prepared segment. The Wal accepts nothing afterwards, but holds its locks.
   absl::Status close();
 
   // Shared with the executor that runs SegmentPreparer::prepare(). Post that whenever wants_segment(), so that starting

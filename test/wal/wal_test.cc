@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "sim/sim_disk.h"
+#include "wal/snap_file.h"
 #include "wal_fixture.h"
 
 namespace holdfast::wal {
@@ -531,6 +532,19 @@ TEST_F(WalTest, NoRoomForZerosIsNoError) {
   });
   save(*wal, 1, 100, 1, 100);
   EXPECT_TRUE(wal->health().ok());
+}
+
+// A purge may run while a member stops: what the next start needs is locked until the log is gone.
+TEST_F(WalTest, ClosedLogIsNotPurged) {
+  auto wal = create();
+  save(*wal, 1, 100, 1, 200);
+  const size_t segments = wal->held_segments();
+  ASSERT_GT(segments, 2u);
+  ASSERT_TRUE(wal->close().ok());
+  const PurgeRule rule{.suffix = ".wal", .keep = 1, .locks = Locks::respected};
+  EXPECT_EQ(*purge(disk_, test_.logger, kDir, rule), 0u);
+  wal.reset();
+  EXPECT_EQ(*purge(disk_, test_.logger, kDir, rule), segments - 1);
 }
 
 TEST_F(WalTest, UnreadableDirectory) {
