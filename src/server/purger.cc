@@ -34,8 +34,9 @@ void Purger::purge() {
   };
   const Target targets[] = {
       {options_.wal_dir, {".wal", options_.keep_wals, wal::Locks::respected}},
+      // No received databases: one may wait to be installed while later ones come. Snapshotter::release_databases() removes
+      // those that nothing needs any more.
       {options_.snap_dir, {".snap", options_.keep_snaps, wal::Locks::ignored}},
-      {options_.snap_dir, {".snap.db", options_.keep_snaps, wal::Locks::ignored}},
   };
   for (const Target& target : targets) {
     const absl::StatusOr<size_t> gone = wal::purge(files_, log_, target.directory, target.rule);

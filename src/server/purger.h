@@ -1,5 +1,6 @@
 // Every 30 seconds deletes log and snapshot files beyond the number to keep (parity DIR-04). Log files that are still
-// needed are locked and stay. Runs on the executor of background work.
+// needed are locked and stay; received databases are not its business (wal::Snapshotter). Runs on the executor of
+// background work.
 #pragma once
 
 #include <string>
