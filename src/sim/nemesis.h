@@ -83,7 +83,13 @@ class Nemesis {
   void lie_later();
   void lie();
   // Looks again and again for a moment at which nobody needs what this machine knows.
-  void forget(Machine& machine, uint64_t start, env::Instant earliest, env::Instant latest);
+  // Since which start of the machine, in which term of its log (redundancy.h), and when it may forget.
+  struct Lie {
+    uint64_t start;
+    Term term;
+    env::Instant earliest, latest;
+  };
+  void forget(Machine& machine, Lie lie);
   bool noticed_loss(Machine& machine, std::string_view message);
   void replace(Machine& machine);
 

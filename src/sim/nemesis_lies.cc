@@ -23,18 +23,20 @@ void Nemesis::lie_later() {
 
 void Nemesis::lie() {
   Machine& machine = *machines_[lie_random_.below(machines_.size())];
-  if (!machine.serving()) return lie_later();
+  const std::optional<Term> term = settled_term(machine);
+  if (!term) return lie_later();
   ++faults_;
   note("syncs are lost", machine.name());
   DiskFaults faults;
   faults.lost_sync_ppm = lie_random_.chance(2, 3) ? 1'000'000 : 500'000;
   machine.disk().set_faults(faults);
   const env::Instant now = scheduler_.now();
-  forget(machine, machine.starts(), now + env::Duration(lie_random_.between(0, kLieMax.count() / 2)), now + kLieMax);
+  forget(machine, {machine.starts(), *term, now + env::Duration(lie_random_.between(0, kLieMax.count() / 2)), now + kLieMax});
 }
 
-void Nemesis::forget(Machine& machine, uint64_t start, env::Instant earliest, env::Instant latest) {
-  later(kLook, [this, &machine, start, earliest, latest] {
+void Nemesis::forget(Machine& machine, Lie lie) {
+  later(kLook, [this, &machine, lie] {
+    const auto& [start, term, earliest, latest] = lie;
     const env::Instant now = scheduler_.now();
     if (machine.starts() != start || machine.down()) return lie_later();
     if (now >= latest) {
@@ -42,7 +44,8 @@ void Nemesis::forget(Machine& machine, uint64_t start, env::Instant earliest, en
       machine.disk().write_back();
       return lie_later();
     }
-    if (now < earliest || !others_have_all_of(machine, machines_)) return forget(machine, start, earliest, latest);
+    if (now < earliest || settled_term(machine) != term || !others_have_all_of(machine, machines_))
+      return forget(machine, lie);
     note("power cut; what was synced is lost", machine.name());
     patient(machine).forgot = true;
     machine.crash(Machine::Loss::cache);

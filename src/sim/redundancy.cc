@@ -2,6 +2,13 @@
 
 namespace holdfast::sim {
 
+std::optional<Term> settled_term(Machine& machine) {
+  if (!machine.serving()) return std::nullopt;
+  const raft::Raft& raft = machine.member().node().raft();
+  if (raft.state() != raft::StateType::follower || raft.log().last_id().term != raft.term()) return std::nullopt;
+  return raft.term();
+}
+
 bool others_have_all_of(Machine& machine, const std::vector<std::unique_ptr<Machine>>& machines) {
   if (!machine.serving()) return false;
   const raft::Raft& raft = machine.member().node().raft();

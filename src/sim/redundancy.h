@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sim/machine.h"
@@ -14,5 +15,9 @@ namespace holdfast::sim {
 // that majority has that entry, and so all before it, on its disks. A vote that only this member gave, or an entry that only
 // it and the leader have, is needed: raft loses safety with it, in clusters of any odd size.
 bool others_have_all_of(Machine& machine, const std::vector<std::unique_ptr<Machine>>& machines);
+
+// The term of a follower whose last entry is of that term. While it stays in it, its log only grows: what it may forget has
+// replaced nothing. One that forgot that an entry was replaced would commit the old one, since the leader knows it as matching.
+std::optional<Term> settled_term(Machine& machine);
 
 }  // namespace holdfast::sim
