@@ -91,11 +91,12 @@ void Nemesis::rot_snapshot(Machine& machine, BitRot& rot) {
   std::erase_if(files, [](const std::string& path) { return !path.ends_with(".snap"); });
   if (files.empty()) return;
   const auto before = env::read_file(machine.disk(), files.back(), kSnapshotFileMax);
-  if (!rot.damage_file(machine.disk(), files.back())) return;
+  // One that is damaged already might be mended by it.
+  if (!before.ok() || !wal::decode_snapshot_file(*before).ok() || !rot.damage_file(machine.disk(), files.back())) return;
   rot.forget();
   // Behind a page that the system holds in memory nobody sees it.
   const auto after = env::read_file(machine.disk(), files.back(), kSnapshotFileMax);
-  if (before.ok() && after.ok() && *before == *after) return;
+  if (after.ok() && *before == *after) return;
   note("a bit of a snapshot file flips", machine.name());
   const std::unique_ptr<SimDisk> copy = machine.disk().clone(0);
   env::NullMetrics metrics;
