@@ -40,12 +40,10 @@ absl::Status check_descriptor_limit() {
 }
 
 void watch_descriptors(env::Executor& executor, Logger& log) {
-  executor.post([&executor, &log] {
-    const os::ProcessUsage usage = os::read_process_usage();
-    if (usage.open_descriptors >= usage.descriptors_max / 5 * 4)
-      log.warn("80% of file descriptors are used", {{"used", usage.open_descriptors}, {"limit", usage.descriptors_max}});
-    executor.post_after(kDescriptorsInterval, [&executor, &log] { watch_descriptors(executor, log); });
-  });
+  const os::ProcessUsage usage = os::read_process_usage();
+  if (usage.open_descriptors >= usage.descriptors_max / 5 * 4)
+    log.warn("80% of file descriptors are used", {{"used", usage.open_descriptors}, {"limit", usage.descriptors_max}});
+  executor.post_after(kDescriptorsInterval, [&executor, &log] { watch_descriptors(executor, log); });
 }
 
 }  // namespace holdfast::app

@@ -16,7 +16,7 @@ void report_quota(Logger& log, int64_t configured_bytes);
 absl::Status check_descriptor_limit();
 
 // Warns when four fifths of the file descriptors are in use: now and every ten minutes (OPS-15).
-// Threading: made before `executor` runs or on it, and ends with it.
+// Threading: on `executor`, with which it ends.
 void watch_descriptors(env::Executor& executor, Logger& log);
 
 }  // namespace holdfast::app

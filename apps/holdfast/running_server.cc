@@ -125,7 +125,7 @@ absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   os::add_process_metrics(wiring_->metrics);
   if (absl::Status s = check_descriptor_limit(); !s.ok()) return s;
   report_quota(log_, config_.quota_backend_bytes);
-  watch_descriptors(wiring_->background, log_);
+  wiring_->background.post([this] { watch_descriptors(wiring_->background, log_); });
   if (absl::Status s = find_names(interrupted); !s.ok()) return s;
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
   if (absl::Status s = find_cluster(interrupted); !s.ok()) return s;

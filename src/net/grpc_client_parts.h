@@ -14,6 +14,7 @@
 #include "net/block_cache.h"
 #include "net/connection.h"
 #include "net/grpc_client.h"
+#include "net/grpc_outbox.h"
 #include "net/grpc_wire.h"
 
 namespace holdfast::net {
@@ -30,7 +31,7 @@ class GrpcClient::Stream final : public ClientCall, public std::enable_shared_fr
   void write(OutMessage message) override;
   void half_close() override;
   void cancel() override;
-  size_t outbox_bytes() const override { return outbox_bytes_; }
+  size_t outbox_bytes() const override { return outbox_.bytes(); }
   std::optional<std::string> metadata(std::string_view key) const override {
     auto value = fields_.find(key);
     if (!value) return std::nullopt;
@@ -51,11 +52,6 @@ class GrpcClient::Stream final : public ClientCall, public std::enable_shared_fr
 
  private:
   friend class Core;
-  struct Outgoing {
-    char prefix[MessageReader::kPrefixBytes];
-    OutMessage message;
-    size_t size() const { return sizeof prefix + message.size(); }
-  };
   void resume();
   absl::Status final_status(uint32_t error) const;
 
@@ -69,8 +65,7 @@ class GrpcClient::Stream final : public ClientCall, public std::enable_shared_fr
   size_t header_bytes_ = 0;
   MessageReader reader_;
   absl::Status read_error_;
-  std::vector<Outgoing> outbox_;
-  size_t outbox_first_ = 0, first_offset_ = 0, outbox_bytes_ = 0;
+  GrpcOutbox outbox_;
   bool half_closed_ = false;
   bool closed_ = false;  // by nghttp2, which knows it no more
   bool deferred_ = false;

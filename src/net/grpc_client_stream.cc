@@ -3,6 +3,7 @@
 
 #include "base/errors.h"
 #include "net/grpc_client_parts.h"
+#include "net/http2_fields.h"
 
 namespace holdfast::net {
 namespace {
@@ -13,12 +14,6 @@ using absl::StatusCode;
 constexpr size_t kFieldsOfCall = 8;
 constexpr size_t kFieldsOfAnswer = 3;
 constexpr size_t kFieldBytesOfAnswer = 64;
-
-nghttp2_nv field(std::string_view name, std::string_view value, uint8_t flags = NGHTTP2_NV_FLAG_NONE) {
-  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          flags};
-}
 
 // What an answer without grpc-status means (grpc/doc/http-grpc-status-mapping.md).
 StatusCode code_for_http(std::string_view status) {
@@ -36,22 +31,21 @@ StatusCode code_for_http(std::string_view status) {
 bool GrpcClient::Stream::submit(Session& session) {
   std::vector<nghttp2_nv> list;
   list.reserve(kFieldsOfCall + options_.metadata.size());
-  constexpr uint8_t kFixed = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE;
-  list.push_back(field(":method", "POST", kFixed));
-  list.push_back(field(":scheme", core_->options().tls ? "https" : "http", kFixed));
-  list.push_back(field(":path", path_));
-  list.push_back(field(":authority", core_->options().authority));
-  list.push_back(field("content-type", "application/grpc", kFixed));
-  list.push_back(field("te", "trailers", kFixed));
-  list.push_back(field("user-agent", "holdfast", kFixed));
+  list.push_back(fixed_field(":method", "POST"));
+  list.push_back(fixed_field(":scheme", core_->options().tls ? "https" : "http"));
+  list.push_back(copied_field(":path", path_));
+  list.push_back(copied_field(":authority", core_->options().authority));
+  list.push_back(fixed_field("content-type", "application/grpc"));
+  list.push_back(fixed_field("te", "trailers"));
+  list.push_back(fixed_field("user-agent", "holdfast"));
   std::string timeout;
   if (options_.timeout) {
     timeout = format_grpc_timeout(*options_.timeout);
-    list.push_back(field("grpc-timeout", timeout, NGHTTP2_NV_FLAG_NO_INDEX));
+    list.push_back(varying_field("grpc-timeout", timeout));
   }
   for (auto& [name, value] : options_.metadata) {
     if (name.ends_with("-bin")) value = encode_base64(value);
-    list.push_back(field(name, value));
+    list.push_back(copied_field(name, value));
   }
   nghttp2_data_provider provider;
   provider.source.ptr = this;
@@ -71,11 +65,8 @@ bool GrpcClient::Stream::submit(Session& session) {
 
 void GrpcClient::Stream::write(OutMessage message) {
   if (!core_ || half_closed_) return;
-  outbox_.emplace_back();
-  write_message_prefix(outbox_.back().prefix, message.size());
-  outbox_.back().message = std::move(message);
-  outbox_bytes_ += outbox_.back().size();
-  if (outbox_bytes_ > core_->options().outbox_low_water_bytes) above_low_water_ = true;
+  outbox_.push(std::move(message));
+  if (outbox_.bytes() > core_->options().outbox_low_water_bytes) above_low_water_ = true;
   resume();
 }
 
@@ -98,10 +89,11 @@ void GrpcClient::Stream::cancel() {
 }
 
 ssize_t GrpcClient::Stream::produce(size_t max, uint32_t* flags) {
-  size_t size = std::min(max, outbox_bytes_);
-  if (size == outbox_bytes_ && half_closed_) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  size_t size = std::min(max, outbox_.bytes());
+  if (size == outbox_.bytes() && half_closed_) *flags |= NGHTTP2_DATA_FLAG_EOF;
   if (size != 0) {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    outbox_.announce(size);
   } else if (!half_closed_) {
     deferred_ = true;
     return NGHTTP2_ERR_DEFERRED;
@@ -110,33 +102,9 @@ ssize_t GrpcClient::Stream::produce(size_t max, uint32_t* flags) {
 }
 
 void GrpcClient::Stream::write_frame(const uint8_t* header, size_t size, std::string& out) {
-  out.append(reinterpret_cast<const char*>(header), 9);
-  outbox_bytes_ -= size;
-  while (size != 0) {
-    Outgoing& first = outbox_[outbox_first_];
-    size_t offset = first_offset_;
-    for (std::string_view part : {std::string_view(first.prefix, sizeof first.prefix),
-                                  std::string_view(first.message.head), first.message.tail.view()}) {
-      if (offset >= part.size()) {
-        offset -= part.size();
-        continue;
-      }
-      std::string_view piece = part.substr(offset, size);
-      out.append(piece);
-      size -= piece.size();
-      first_offset_ += piece.size();
-      offset = 0;
-      if (size == 0) break;
-    }
-    if (first_offset_ != first.size()) continue;
-    first.message = {};
-    first_offset_ = 0;
-    if (++outbox_first_ == outbox_.size() || outbox_first_ == 256) {
-      outbox_.erase(outbox_.begin(), outbox_.begin() + static_cast<ptrdiff_t>(outbox_first_));
-      outbox_first_ = 0;
-    }
-  }
-  if (above_low_water_ && outbox_bytes_ <= core_->options().outbox_low_water_bytes) {
+  out.append(reinterpret_cast<const char*>(header), kFrameHeaderBytes);
+  outbox_.take(size, out);
+  if (above_low_water_ && outbox_.bytes() <= core_->options().outbox_low_water_bytes) {
     above_low_water_ = false;
     core_->thread().post([self = shared_from_this()] {
       if (self->core_) self->events_->on_drained();

@@ -1,4 +1,4 @@
-// The messages of one answer on their way into DATA frames. A message is taken as it came, head and shared tail, and
+// The messages of one call, or its answer, on their way into DATA frames. A message is taken as it came, head and shared tail, and
 // copied once, into what the connection writes.
 //
 // Threading: the connection's I/O thread.

@@ -6,8 +6,8 @@
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
-#include "net/answer_fields.h"
 #include "net/call_pool.h"
+#include "net/http2_fields.h"
 #include "net/http2_http_stream.h"
 #include "net/http2_session.h"
 
@@ -18,7 +18,6 @@ using absl::StatusCode;
 
 // Memory of a paused stream's body that is kept.
 constexpr size_t kWaitingKept = 4096;
-constexpr size_t kFrameHeaderBytes = 9;
 constexpr size_t kFrameFlagsAt = 4;
 
 absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
@@ -38,7 +37,6 @@ void GrpcStream::begin(int32_t id) {
   has_single_request_ = input_done_ = half_closed_ = end_delivered_ = paused_ = false;
   answer_ = Answer::none;
   output_deferred_ = finishing_ = above_low_water_ = false;
-  outbox_.close();
   trailers_behind_data_ = false;
   status_ = absl::OkStatus();
   headers_.clear();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "net/http2_fields.h"
 #include "net/http2_session.h"
 
 namespace holdfast::net {
@@ -115,15 +116,10 @@ void Http2HttpStream::submit(int status, const HttpFields& fields, bool with_bod
   std::vector<std::string> names;
   names.reserve(fields.size());
   std::string code = std::to_string(status);
-  auto add = [&](std::string_view name, std::string_view value) {
-    list.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-                    reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(),
-                    value.size(), NGHTTP2_NV_FLAG_NONE});
-  };
-  add(":status", code);
+  list.push_back(copied_field(":status", code));
   for (const auto& [name, value] : fields) {
     names.push_back(ascii_lower(name));
-    if (!belongs_to_connection(names.back())) add(names.back(), value);
+    if (!belongs_to_connection(names.back())) list.push_back(copied_field(names.back(), value));
   }
   nghttp2_data_provider provider;
   provider.source.ptr = this;

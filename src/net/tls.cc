@@ -62,12 +62,26 @@ void set_common_options(SSL_CTX* context) {
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
+SSL_CTX* new_context(const SSL_METHOD* method) {
+  SSL_CTX* context = SSL_CTX_new(method);
+  CHECK(context != nullptr, "out of memory for TLS");
+  return context;
+}
+
+// Null if it can't be filled.
+TlsFileCache::Made make_context(const SSL_METHOD* method, absl::FunctionRef<absl::Status(SSL_CTX*)> fill) {
+  SSL_CTX* context = new_context(method);
+  absl::Status filled = fill(context);
+  if (filled.ok()) return {std::move(filled), context};
+  SSL_CTX_free(context);
+  return {std::move(filled), nullptr};
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_server(const TlsOptions& options) {
   ERR_clear_error();
-  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
-  CHECK(context != nullptr, "out of memory for TLS");
+  SSL_CTX* context = new_context(TLS_server_method());
   std::shared_ptr<TlsContext> result(new TlsContext(context, false));
   set_common_options(context);
   SSL_CTX_set_min_proto_version(context, version_number(options.min_version));
@@ -126,14 +140,9 @@ absl::Status TlsContext::fill_client(SSL_CTX* context, const TlsClientOptions& o
 
 absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::for_client(
     const TlsClientOptions& options) {
-  const auto make = [&]() -> TlsFileCache::Made {
+  const auto make = [&] {
     ERR_clear_error();
-    SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-    CHECK(context != nullptr, "out of memory for TLS");
-    absl::Status filled = fill_client(context, options);
-    if (filled.ok()) return {filled, context};
-    SSL_CTX_free(context);
-    return {filled, nullptr};
+    return make_context(TLS_client_method(), [&](SSL_CTX* context) { return fill_client(context, options); });
   };
   const TlsFileCache::Made made = options.cache ? options.cache->get(make) : make();
   if (!made.status.ok()) return made.status;
@@ -148,13 +157,10 @@ TlsContext::~TlsContext() { SSL_CTX_free(context_); }
 
 int TlsContext::load_certificate(SSL* ssl, void* context) {
   const TlsContext& self = *static_cast<const TlsContext*>(context);
-  const TlsFileCache::Made pair = self.pair_->get([&]() -> TlsFileCache::Made {
-    SSL_CTX* holder = SSL_CTX_new(TLS_server_method());
-    CHECK(holder != nullptr, "out of memory for TLS");
-    absl::Status loaded = load_pair(holder, self.server_.certificate_file, self.server_.key_file);
-    if (loaded.ok()) return {loaded, holder};
-    SSL_CTX_free(holder);
-    return {loaded, nullptr};
+  const TlsFileCache::Made pair = self.pair_->get([&] {
+    return make_context(TLS_server_method(), [&](SSL_CTX* holder) {
+      return load_pair(holder, self.server_.certificate_file, self.server_.key_file);
+    });
   });
   if (!pair.status.ok()) {
     static_cast<TlsFilter*>(SSL_get_app_data(ssl))->refusal_ = message(pair.status);

@@ -25,7 +25,6 @@ double seconds(env::Duration duration) { return static_cast<double>(duration.cou
 // How long the disk takes over the file is observed.
 absl::Status complete(server::SnapshotDownload& download, env::FileSystem& files, const env::Clock& clock,
                       env::Histogram& sync_seconds) {
-  download.write(files, {});
   const env::Instant start = clock.now();
   absl::Status status = download.complete(files);
   sync_seconds.observe(seconds(clock.now() - start));

@@ -67,7 +67,7 @@ absl::StatusOr<bool> is_bbolt(env::FileSystem& files, const std::string& path) {
 
 wal::Options wal_options(const MemberConfig& config) {
   return {.segment_bytes = config.wal_segment_bytes,
-          .zero_ahead_bytes = config.unsafe_no_fsync ? 0 : config.wal_zero_ahead_bytes,
+          .zero_ahead_bytes = config.wal_zero_ahead_bytes,
           .fsync = config.unsafe_no_fsync ? wal::Fsync::unsafe_no : wal::Fsync::yes};
 }
 

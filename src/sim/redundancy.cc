@@ -10,12 +10,11 @@ std::optional<Term> settled_term(Machine& machine) {
 }
 
 bool others_have_all_of(Machine& machine, const std::vector<std::unique_ptr<Machine>>& machines) {
-  if (!machine.serving()) return false;
+  if (!settled_term(machine)) return false;
   const raft::Raft& raft = machine.member().node().raft();
   const raft::EntryId last = raft.log().last_id();
   const raft::JointConfig& voters = raft.tracker().config.voters;
-  if (raft.state() != raft::StateType::follower || raft.lead() == raft::kNone || last.term != raft.term() || voters.joint())
-    return false;
+  if (raft.lead() == raft::kNone || voters.joint()) return false;
   size_t have_it = 0;
   for (const auto& other : machines) {
     if (other.get() == &machine || !other->serving() || !voters.contains(other->id())) continue;

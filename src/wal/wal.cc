@@ -257,7 +257,8 @@ absl::Status Wal::flush() {
 // The file reads the same with and without these zeros, after a crash too: they only save the syncs to come the file
 // system's book-keeping.
 absl::Status Wal::zero_ahead() {
-  if (written_ <= zeroed_ || options_.zero_ahead_bytes == 0) return absl::OkStatus();
+  if (written_ <= zeroed_ || options_.zero_ahead_bytes == 0 || options_.fsync == Fsync::unsafe_no)
+    return absl::OkStatus();
   const uint64_t end = std::min(written_ + options_.zero_ahead_bytes, options_.segment_bytes);
   zeroed_ = std::max(written_, end);
   if (written_ >= end) return absl::OkStatus();

@@ -3,7 +3,6 @@
 
 #include <deque>
 #include <map>
-#include <stdexcept>
 #include <string>
 
 #include "backend/backend.h"
@@ -11,7 +10,7 @@
 #include "env/clock.h"
 #include "env/executor.h"
 #include "env/metrics.h"
-#include "env/process.h"
+#include "test/throwing_process.h"
 
 namespace holdfast::backend {
 
@@ -65,13 +64,6 @@ class ManualExecutor final : public env::Executor {
   std::map<std::pair<int64_t, env::TimerId>, Task> timers_;
   env::TimerId last_ = 0;
   bool running_ = false;
-};
-
-class ThrowingProcess final : public env::Process {
- public:
-  [[noreturn]] void die(std::string_view message) override {
-    throw std::runtime_error(std::string(message));
-  }
 };
 
 struct TestWorld {

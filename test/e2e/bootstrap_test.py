@@ -159,7 +159,7 @@ class Refusals(unittest.TestCase):
         cluster = self.start(3)
         gone = cluster.followers()[0]
         others = [m for m in cluster.members if m is not gone]
-        identity = f"{gone.id():x}"
+        identity = gone.hex_id()
         gone.kill()
 
         def removed():

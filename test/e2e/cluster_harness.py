@@ -123,6 +123,9 @@ class Member:
     def id(self):
         return self.status()["header"]["member_id"]
 
+    def hex_id(self):
+        return f"{self.id():x}"
+
     def leads(self):
         status = self.status()
         return status.get("leader") == status["header"]["member_id"]

@@ -2,20 +2,14 @@
 they are of the types that etcd gives them.
 MET-05 MET-07 MET-15 MET-16 MET-17"""
 import unittest
-import urllib.request
 
 import harness
+import metrics_test
 from cluster_harness import Cluster, Member, harness_wait
-from metrics_test import Page, exponential
 
 
 def scrape(member):
-    with urllib.request.urlopen(member.url + "/metrics", timeout=10) as answer:
-        return Page(answer.read().decode())
-
-
-def hex_id(member):
-    return f"{member.id():x}"
+    return metrics_test.scrape(member.url)
 
 
 @unittest.skipUnless(harness.have("etcdctl"), "etcdctl is not installed")
@@ -31,7 +25,7 @@ class ClusterMetrics(unittest.TestCase):
 
     def test_peers(self):
         cluster = self.cluster(harness.HOLDFAST)
-        ids = {m: hex_id(m) for m in cluster.members}
+        ids = {m: m.hex_id() for m in cluster.members}
         leader = cluster.leader()
         before = scrape(leader)
         for i in range(20):
@@ -51,7 +45,7 @@ class ClusterMetrics(unittest.TestCase):
             self.assertGreater(sent, 20 * 100)
             received = scrape(follower).value("etcd_network_peer_received_bytes_total", From=ids[leader])
             self.assertGreater(received, 20 * 100)
-        self.assertEqual(after.buckets("etcd_network_peer_round_trip_time_seconds"), exponential(0.0001, 2, 16))
+        self.assertEqual(after.buckets("etcd_network_peer_round_trip_time_seconds"), metrics_test.exponential(0.0001, 2, 16))
         self.assertEqual(after.value("etcd_server_snapshot_apply_in_progress_total"), 0)
 
         lost = followers[0]
@@ -94,7 +88,7 @@ class ClusterMetrics(unittest.TestCase):
             for member in cluster.members:
                 for other in cluster.members:
                     if other is not member:
-                        self.wait_value(member, 1, "etcd_network_peer_round_trip_time_seconds_count", To=hex_id(other))
+                        self.wait_value(member, 1, "etcd_network_peer_round_trip_time_seconds_count", To=other.hex_id())
             page = scrape(cluster.leader())
             shown.append({n: (kind, page.labels_of(n)) for n, kind in page.types.items() if n.startswith("etcd_network_peer_")
                           or n in ("etcd_network_active_peers", "etcd_network_known_peers")})

@@ -240,13 +240,10 @@ class Flags(unittest.TestCase):
     def test_most_files_in_use(self):
         inherited = [os.open("/dev/null", os.O_RDONLY) for _ in range(240)]
         self.addCleanup(lambda: [os.close(f) for f in inherited])
-        server = harness.Server("prlimit")
+        server = harness.Server(harness.HOLDFAST)
         self.addCleanup(server.close)
-        with open(os.path.join(server.folder, "log"), "ab") as log:
-            server.process = subprocess.Popen(
-                ["prlimit", "--nofile=300", harness.HOLDFAST, "--data-dir", os.path.join(server.folder, "data"),
-                 "--listen-client-urls", server.url, "--advertise-client-urls", server.url,
-                 "--listen-peer-urls", f"http://127.0.0.1:{server.peer_port}"], stdout=log, stderr=log, pass_fds=inherited)
+        server.prefix, server.inherited = ["prlimit", "--nofile=300"], inherited
+        server.start()
         harness_wait(lambda: "80% of file descriptors are used" in server.log(), 20, server.log)
 
     # OPS-16

@@ -38,6 +38,8 @@ class Server:
         self.client_port, self.peer_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.client_port}"
         self.listen_urls = None  # instead of `url`
+        self.prefix = []  # of the command
+        self.inherited = ()  # files open in the process from its beginning
         self.process = None
 
     def start(self, patience=30):
@@ -45,11 +47,11 @@ class Server:
         peer = f"http://127.0.0.1:{self.peer_port}"
         with open(os.path.join(self.folder, "log"), "ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "--name", "m", "--data-dir", os.path.join(self.folder, "data"),
+                [*self.prefix, self.binary, "--name", "m", "--data-dir", os.path.join(self.folder, "data"),
                  "--listen-client-urls", self.listen_urls or self.url, "--advertise-client-urls", self.url,
                  "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
                  "--initial-cluster", f"m={peer}", *self.flags],
-                stdout=log, stderr=log, env=self.environment)
+                stdout=log, stderr=log, env=self.environment, pass_fds=self.inherited)
         end = time.monotonic() + patience
         while time.monotonic() < end and self.process.poll() is None:
             # etcdctl takes its time over a port that nobody listens on.

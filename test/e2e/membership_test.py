@@ -32,10 +32,6 @@ class Load:
         return self.acknowledged
 
 
-def hex_id(member):
-    return f"{member.id():x}"
-
-
 @unittest.skipUnless(harness.have("etcdctl"), "etcdctl is not installed")
 class Membership(unittest.TestCase):
     def start(self, count):
@@ -102,7 +98,7 @@ class Membership(unittest.TestCase):
         # It goes, whoever leads, and knows it: the process ends with success (MEM-15).
         leader = cluster.leader()
         rest = [m for m in cluster.members if m is not leader]
-        gone = hex_id(leader)
+        gone = leader.hex_id()
         harness_wait(lambda: rest[0].etcdctl("member", "remove", gone, check=False).returncode == 0, 20, rest[0].log)
         self.assertEqual(leader.process.wait(20), 0, leader.log())
         self.assertIn("the member has been permanently removed from the cluster", leader.log())
@@ -125,7 +121,7 @@ class Membership(unittest.TestCase):
         cluster = self.start(3)
         lost = cluster.followers()[0]
         rest = [m for m in cluster.members if m is not lost]
-        old = hex_id(lost)
+        old = lost.hex_id()
         rest[0].put("k", "v")
         lost.kill()
         shutil.rmtree(lost.data_dir)
@@ -150,14 +146,14 @@ class Membership(unittest.TestCase):
         cluster = self.start(3)
         follower = cluster.followers()[0]
         leader = cluster.leader()
-        number = hex_id(follower)
+        number = follower.hex_id()
         follower.stop()
         follower.peer_port = harness.free_ports(1)[0]
         leader.etcdctl("member", "update", number, f"--peer-urls={follower.peer_url}")
         follower.start().wait_ready()
         leader.put("k", "v")
         self.assertEqual(follower.get("k"), "v")
-        taken = leader.etcdctl("member", "update", hex_id(leader), f"--peer-urls={follower.peer_url}", check=False)
+        taken = leader.etcdctl("member", "update", leader.hex_id(), f"--peer-urls={follower.peer_url}", check=False)
         self.assertIn("Peer URLs already exists", taken.stderr)
         self.assertIn("member not found", leader.etcdctl("member", "update", "1234", "--peer-urls=http://127.0.0.1:1",
                                                          check=False).stderr)
@@ -171,7 +167,7 @@ class Membership(unittest.TestCase):
         fresh = Member(cluster, "fresh", harness.HOLDFAST)
         refused = up[0].etcdctl("member", "add", fresh.name, f"--peer-urls={fresh.peer_url}", check=False)
         self.assertIn("unhealthy cluster", refused.stderr)
-        refused = up[0].etcdctl("member", "remove", hex_id(up[1]), check=False)
+        refused = up[0].etcdctl("member", "remove", up[1].hex_id(), check=False)
         self.assertIn("unhealthy cluster", refused.stderr)
 
     # MNT-09 OPS-11
@@ -179,7 +175,7 @@ class Membership(unittest.TestCase):
         cluster = self.start(3)
         leader, (first, second) = cluster.leader(), cluster.followers()
         endpoints = ",".join(m.url for m in cluster.members)
-        moved = leader.etcdctl("--endpoints", endpoints, "move-leader", hex_id(first))
+        moved = leader.etcdctl("--endpoints", endpoints, "move-leader", first.hex_id())
         self.assertIn("Leadership transferred", moved.stdout)
         self.assertTrue(first.leads())
         self.assertIn("bad leader transferee",

@@ -39,7 +39,7 @@ TEST(StoreThreads, EverySnapshotIsWhole) {
   backend::TemporaryFolder folder;
   os::PosixFileSystem files;
   os::SystemClock clock;
-  backend::ThrowingProcess process;
+  ThrowingProcess process;
   env::NullMetrics metrics;
   NullLogger log;
   NoLeases leases;

@@ -1,20 +1,16 @@
 #include "server/purger.h"
 
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "sim/sim_disk.h"
 #include "test/server/manual_executor.h"
+#include "test/throwing_process.h"
 
 namespace holdfast::server {
 namespace {
-
-struct FailingProcess : env::Process {
-  [[noreturn]] void die(std::string_view message) override { throw std::runtime_error(std::string(message)); }
-};
 
 struct PurgerTest : ::testing::Test {
   PurgerTest() {
@@ -35,7 +31,7 @@ struct PurgerTest : ::testing::Test {
   sim::SimDisk disk{1};
   ManualClock clock;
   ManualExecutor executor{clock};
-  FailingProcess process;
+  ThrowingProcess process;
   NullLogger log;
   std::optional<Purger> purger;
 };

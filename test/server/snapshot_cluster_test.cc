@@ -324,17 +324,23 @@ TEST(SnapshotCluster, TwiceInARow) {
   EXPECT_EQ(late.died, "");
 }
 
+// A follower that misses the log's beginning. What the leader sends it is held back, in leader.held.
+Machine& fall_behind(Cluster& cluster, Machine& leader) {
+  Machine& late = cluster.follower();
+  late.connected = false;
+  cluster.put(0, 300);
+  leader.hold_snapshots = true;
+  late.connected = true;
+  cluster.run(seconds(1));
+  return late;
+}
+
 // RAFT-18: what follows a snapshot is kept while it is on its way, but not without end.
 TEST(SnapshotCluster, WhatIsKeptForASlowSnapshotIsBounded) {
   const auto snapshots_needed = [](uint64_t held_bytes_max) {
     Cluster cluster(4, held_bytes_max);
     Machine& leader = *cluster.leader();
-    Machine& late = cluster.follower();
-    late.connected = false;
-    cluster.put(0, 300);
-    leader.hold_snapshots = true;
-    late.connected = true;
-    cluster.run(seconds(1));
+    Machine& late = fall_behind(cluster, leader);
     EXPECT_EQ(leader.held.size(), 1u);
     cluster.put(300, 900);  // some 250 kB
     leader.hold_snapshots = false;
@@ -380,12 +386,7 @@ TEST(SnapshotCluster, ThePowerMayFailAnywhere) {
 TEST(SnapshotCluster, AStoppingMemberEndsWhatIsBeingSent) {
   Cluster cluster(3);
   Machine& leader = *cluster.leader();
-  Machine& late = cluster.follower();
-  late.connected = false;
-  cluster.put(0, 300);
-  leader.hold_snapshots = true;
-  late.connected = true;
-  cluster.run(seconds(1));
+  fall_behind(cluster, leader);
   ASSERT_EQ(leader.held.size(), 1u);
   std::string buffer(100, '\0');
   EXPECT_EQ(*leader.held[0].body->read(buffer), 100u);

@@ -1,4 +1,4 @@
-// Header fields of answers, as nghttp2 wants them.
+// Header fields as nghttp2 wants them, and what is written around it.
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -15,13 +15,18 @@
 
 namespace holdfast::net {
 
+// Of a frame (RFC 9113 4.1).
+inline constexpr size_t kFrameHeaderBytes = 9;
+
+// nghttp2 copies both.
+nghttp2_nv copied_field(std::string_view name, std::string_view value);
 // For texts that live as long as the program.
 nghttp2_nv fixed_field(std::string_view name, std::string_view value);
 // Values that differ from call to call would only push useful ones out of the compression table. Not copied: both must
 // live until nghttp2 has been given the list.
 nghttp2_nv varying_field(std::string_view name, std::string_view value);
 
-// The fields of one HEADERS frame. Further ones than kMax are dropped.
+// The fields of one HEADERS frame of an answer. Further ones than kMax are dropped.
 class FieldList {
  public:
   void add(nghttp2_nv field) {

@@ -1,4 +1,4 @@
-#include "net/answer_fields.h"
+#include "net/http2_fields.h"
 
 #include <cstring>
 
@@ -17,23 +17,28 @@ std::string_view code_text(absl::StatusCode code) {
   return value < kCodeTexts.size() ? kCodeTexts[value] : kCodeTexts[2];
 }
 
-uint8_t* bytes_of(std::string_view text) {
-  return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+nghttp2_nv field(std::string_view name, std::string_view value, uint8_t flags) {
+  const auto bytes_of = [](std::string_view text) {
+    return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+  };
+  return {bytes_of(name), bytes_of(value), name.size(), value.size(), flags};
 }
 
 // A literal field that enters no compression table (RFC 7541 6.2.2), so that nghttp2 need not know of it.
 constexpr std::string_view kOkTrailers("\0\x0b" "grpc-status" "\x01" "0", 15);
-constexpr size_t kFrameHeaderBytes = 9;
 
 }  // namespace
 
+nghttp2_nv copied_field(std::string_view name, std::string_view value) {
+  return field(name, value, NGHTTP2_NV_FLAG_NONE);
+}
+
 nghttp2_nv fixed_field(std::string_view name, std::string_view value) {
-  return {bytes_of(name), bytes_of(value), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+  return field(name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 }
 
 nghttp2_nv varying_field(std::string_view name, std::string_view value) {
-  return {bytes_of(name), bytes_of(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NO_INDEX};
+  return field(name, value, NGHTTP2_NV_FLAG_NO_INDEX);
 }
 
 void FieldList::add(const std::string& name, const std::string& value) {
