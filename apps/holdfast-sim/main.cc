@@ -6,7 +6,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,43 +65,42 @@ bool parse_seeds(std::string_view text, Flags& flags) {
          flags.first <= flags.last;
 }
 
-std::optional<Flags> parse_flags(int argc, char** argv) {
-  Flags flags;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view arg = argv[i];
-    const size_t equals = arg.find('=');
-    const std::string_view name = arg.substr(0, equals);
-    const std::string_view value = equals == std::string_view::npos ? "" : arg.substr(equals + 1);
-    double number = 0;
-    bool good = false;
-    if (name == "--seed" || name == "--seeds") good = parse_seeds(value, flags);
-    if (name == "--members") {
-      good = parse(value, flags.options.members) && flags.options.members >= 1 && flags.options.members <= 7;
-      flags.repeated += " " + std::string(arg);
-    }
-    if (name == "--hours") {
-      good = parse(value, number) && number > 0;
-      flags.options.chaos = holdfast::env::Duration(static_cast<int64_t>(number * 3600e9));
-      flags.repeated += " " + std::string(arg);
-    }
-    if (name == "--until") {
-      good = parse(value, number) && number > 0;
-      flags.options.until = holdfast::env::Duration(static_cast<int64_t>(number * 1e9));
-    }
-    if (name == "--jobs") good = parse(value, flags.jobs) && flags.jobs >= 1;
-    if (arg == "--leases") {
-      good = flags.leases = true;
-      flags.repeated += " --leases";
-    }
-    if (name == "--check-history") {
-      good = !value.empty() && argc == 2;
-      flags.history = value;
-    }
-    if (arg == "--trace") good = flags.options.trace = true;
-    if (!good) return std::nullopt;
-  }
-  if (!flags.has_seeds && flags.history.empty()) return std::nullopt;
-  return flags;
+// Virtual time, up to a thousand years: what fits into nanoseconds with room to add.
+bool parse_time(std::string_view text, double unit_seconds, holdfast::env::Duration& time) {
+  constexpr double kLongest = 8e9;
+  double number = 0;
+  if (!parse(text, number) || !(number > 0) || !(number * unit_seconds <= kLongest)) return false;
+  time = holdfast::env::Duration(static_cast<int64_t>(number * unit_seconds * 1e9));
+  return true;
+}
+
+// False if it is none of ours, or its value is none of its.
+bool take_flag(std::string_view arg, Flags& flags) {
+  constexpr unsigned kMostJobs = 1024;
+  constexpr double kSecond = 1, kHour = 3600;
+  const size_t equals = arg.find('=');
+  const std::string_view name = arg.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : arg.substr(equals + 1);
+  if (name == "--members" || name == "--hours" || arg == "--leases") flags.repeated += " " + std::string(arg);
+  if (name == "--seed" || name == "--seeds") return parse_seeds(value, flags);
+  if (name == "--members")
+    return parse(value, flags.options.members) && flags.options.members >= 1 && flags.options.members <= 7;
+  if (name == "--hours") return parse_time(value, kHour, flags.options.chaos);
+  if (name == "--until") return parse_time(value, kSecond, flags.options.until);
+  if (name == "--jobs") return parse(value, flags.jobs) && flags.jobs >= 1 && flags.jobs <= kMostJobs;
+  if (arg == "--leases") return flags.leases = true;
+  if (arg == "--trace") return flags.options.trace = true;
+  if (name != "--check-history") return false;
+  flags.history = value;
+  return !value.empty();
+}
+
+// What is wrong with them, or nothing.
+std::string parse_flags(int argc, char** argv, Flags& flags) {
+  for (int i = 1; i < argc; ++i)
+    if (!take_flag(argv[i], flags)) return std::string(argv[i]) + " is not a flag, or not a value of it";
+  if (!flags.history.empty()) return argc == 2 ? "" : "--check-history stands alone";
+  return flags.has_seeds ? "" : "which seed?";
 }
 
 // For the last words of a process that crashes: memory errors end more than a member.
@@ -136,25 +134,27 @@ bool run(const Flags& flags, uint64_t seed) {
 // Seeds first, first + step, ...
 int run_share(const Flags& flags, uint64_t first, uint64_t step) {
   bool good = true;
-  for (uint64_t seed = first; seed <= flags.last; seed += step) good = run(flags, seed) && good;
+  for (uint64_t seed = first; seed >= first && seed <= flags.last; seed += step) good = run(flags, seed) && good;
   return good ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto flags = parse_flags(argc, argv);
-  if (!flags) {
-    std::fputs(kUsage, stderr);
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]) == "--help" || std::string_view(argv[i]) == "-h") return std::fputs(kUsage, stdout) < 0;
+  Flags flags;
+  if (const std::string wrong = parse_flags(argc, argv, flags); !wrong.empty()) {
+    std::fputs(("holdfast-sim: " + wrong + "\n" + kUsage).c_str(), stderr);
     return 2;
   }
-  if (!flags->history.empty()) return holdfast::check_history(flags->history);
+  if (!flags.history.empty()) return holdfast::check_history(flags.history);
   for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE}) std::signal(signal, last_words);
-  if (flags->jobs == 1) return run_share(*flags, flags->first, 1);
+  if (flags.jobs == 1) return run_share(flags, flags.first, 1);
   std::vector<pid_t> workers;
-  for (unsigned i = 0; i < flags->jobs; ++i) {
+  for (unsigned i = 0; i < flags.jobs; ++i) {
     const pid_t worker = fork();
-    if (worker == 0) _exit(run_share(*flags, flags->first + i, flags->jobs));
+    if (worker == 0) _exit(run_share(flags, flags.first + i, flags.jobs));
     workers.push_back(worker);
   }
   bool good = true;

@@ -51,10 +51,22 @@ class HoldfastSim(unittest.TestCase):
 
     def test_bad_flags(self):
         for flags in [[], ["--seed=x"], ["--seeds=5..1"], ["--seed=1", "--members=8"], ["--seed=1", "--hours=0"],
-                      ["--seed=1", "--what"], ["--seed=1", "--jobs=0"]]:
+                      ["--seed=1", "--what"], ["--seed=1", "--jobs=0"], ["--seed=1", "--hours=inf"],
+                      ["--seed=1", "--until=nan"], ["--seed=1", "--check-history=x"]]:
             result = run(*flags)
             self.assertEqual(result.returncode, 2, flags)
             self.assertIn("usage", result.stderr)
+            if flags[1:] and "history" not in flags[1]:
+                self.assertIn(flags[1], result.stderr)
+
+    def test_help(self):
+        result = run("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("--seeds=A..B", result.stdout)
+
+    def test_the_last_seeds_there_are(self):
+        result = run(f"--seeds={2**64 - 2}..{2**64 - 1}", "--until=1")
+        self.assertEqual((result.returncode, len(result.stdout.splitlines())), (0, 2))
 
 
 if __name__ == "__main__":
