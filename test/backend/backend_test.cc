@@ -205,7 +205,7 @@ TEST_P(BackendTest, IdleOwnerStillCommitsAfterCongestion) {
     backend->force_commit({});
   }
   append(50, "late");
-  world.clock.nanoseconds += 200'000'000;
+  world.clock.advance(std::chrono::milliseconds(200));
   while (world.owner.run_one()) {
   }
   EXPECT_EQ(backend->pending_operations(), 1u);

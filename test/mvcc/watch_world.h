@@ -92,11 +92,11 @@ struct WatchWorld : StoreWorld {
     run_io();
   }
   void pass_io(env::Duration time) {
-    clock.nanoseconds += time.count();
+    clock.advance(time);
     run_io();
   }
 
-  backend::ManualExecutor io{clock};
+  ManualExecutor io{clock};
   env::NullMetrics watch_registry;
   WatchMetrics watch_metrics{watch_registry};
   std::shared_ptr<WatchFeed> feed;

@@ -6,7 +6,7 @@
 #include "base/errors.h"
 #include "gtest/gtest.h"
 #include "rpc.pb.h"
-#include "test/server/manual_executor.h"
+#include "test/manual_executor.h"
 
 namespace holdfast::server {
 namespace {

@@ -5,9 +5,9 @@
 #include "base/errors.h"
 #include "gtest/gtest.h"
 #include "membership/initial_cluster.h"
+#include "test/manual_executor.h"
 #include "test/server/fake_names.h"
 #include "test/server/fake_remote.h"
-#include "test/server/manual_executor.h"
 
 namespace holdfast::server {
 namespace {

@@ -3,8 +3,8 @@
 #include "base/errors.h"
 #include "gtest/gtest.h"
 #include "server/corruption_monitor.h"
+#include "test/manual_executor.h"
 #include "test/server/cluster_world.h"
-#include "test/server/manual_executor.h"
 
 namespace holdfast::server {
 namespace {

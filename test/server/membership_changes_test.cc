@@ -14,7 +14,7 @@ constexpr MemberId kSelf{0xabc}, kLearner{0xfff}, kTwo{0x2}, kThree{0x3};
 
 struct MembershipChangesTest : ::testing::Test {
   MembershipChangesTest() {
-    w.world.clock.nanoseconds = 100'000'000'000;
+    w.world.clock.set(100'000'000'000);
     cluster.emplace(w, w.world.owner, w.world.clock);
   }
   // Voters besides this one; started, and connected since the beginning.

@@ -6,7 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "sim/sim_disk.h"
-#include "test/server/manual_executor.h"
+#include "test/manual_executor.h"
 #include "test/throwing_process.h"
 
 namespace holdfast::server {

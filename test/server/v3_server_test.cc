@@ -143,7 +143,7 @@ TEST_F(V3ServerTest, SlowReadIsLoggedWithoutValues) {  // RD-11
   request.set_key("a");
   const std::string bytes = request.SerializeAsString();
   w.v3->range(w.context(), *parse_range(bytes), {}, [](absl::StatusOr<std::string>) {});
-  w.world.clock.nanoseconds += 150'000'000;  // the read index took that long
+  w.world.clock.advance(std::chrono::milliseconds(150));  // the read index took that long
   w.world.run_ready();
   ASSERT_FALSE(w.log.lines().empty());
   EXPECT_THAT(w.log.lines().back(), HasSubstr("apply request took too long took=\"150ms\""));
