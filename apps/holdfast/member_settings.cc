@@ -14,6 +14,8 @@ namespace {
 // What gRPC's framing and metadata may add to a request (GEN-02).
 constexpr uint64_t kGrpcOverheadBytes = 512 * 1024;
 // Between two reads of a snapshot: as long as its sender bears with us.
+// Questions of peers: about leases (64 KiB, refused above by name), members, hashes, versions.
+constexpr size_t kPeerQuestionBytesMax = 128 * 1024;
 constexpr env::Duration kSnapshotStallMax = std::chrono::seconds(60);
 
 template <class T>
@@ -124,8 +126,8 @@ absl::StatusOr<net::ListenerOptions> peer_listener_settings(const config::Config
   options.http.idle_timeout = config.raft_read_timeout;
   options.http.read_header_timeout = config.raft_read_timeout;
   options.http.read_body_timeout = kSnapshotStallMax;
-  // A message without a stream: as long as one in a stream may be.
-  options.http.max_body_bytes = peer::kMessageBytesMax;
+  // Messages and snapshots are received in pieces, under bounds of their own; nothing else has a long body.
+  options.http.max_body_bytes = kPeerQuestionBytesMax;
   return options;
 }
 

@@ -22,8 +22,8 @@ constexpr std::string_view kJson = "application/json";
 constexpr env::Duration kDowngradeAnswerMax = std::chrono::milliseconds(500);
 }  // namespace
 
-PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log)
-    : transport_(transport), log_(log), raft_(transport) {
+PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log, size_t posted_bytes_max)
+    : transport_(transport), log_(log), raft_(transport, posted_bytes_max) {
   const auto raft = [this](net::HttpExchangeRef exchange) { raft_.handle(std::move(exchange)); };
   add("/raft", raft);
   add("/raft/", raft);

@@ -22,7 +22,7 @@ namespace holdfast::peer {
 class PeerEndpoints final : public net::HttpHandler {
  public:
   using Handler = std::function<void(net::HttpExchangeRef)>;
-  PeerEndpoints(Transport& transport, Logger& log);
+  PeerEndpoints(Transport& transport, Logger& log, size_t posted_bytes_max = kMessageBytesMax);
 
   struct Parts {
     const server::MemberInfo& member;

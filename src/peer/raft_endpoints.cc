@@ -28,7 +28,10 @@ void reply_json_error(net::HttpExchange& exchange, const Identity& self, int sta
 
 void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   const std::string path(exchange->request().path());
-  if (path == kMessagePath) return serve_message(std::move(exchange));
+  if (path == kMessagePath) {
+    if (require_method(*exchange, transport_.world().self, "POST") && admit(*exchange)) serve_message(exchange, {});
+    return;
+  }
   if (path == kProbingPath) return serve_probing(*exchange);
   if (path.starts_with(kStreamPrefix)) return serve_stream(std::move(exchange), path);
   const TransportWorld& world = transport_.world();
@@ -40,6 +43,39 @@ void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   }
   reply_error(*exchange, world.self, 404, "404 page not found");
 }
+
+// The body of a post, up to the bound that all posts share.
+class RaftEndpoints::Post final : public net::HttpBodySink {
+ public:
+  Post(RaftEndpoints& endpoints, net::HttpExchangeRef exchange)
+      : endpoints_(endpoints), exchange_(std::move(exchange)) {}
+  ~Post() override { drop(); }
+  void on_piece(std::string_view piece) override {
+    if (refused_) return;
+    endpoints_.posted_bytes_ += piece.size();
+    body_.append(piece);
+    if (endpoints_.posted_bytes_ <= endpoints_.posted_bytes_max_) return;
+    refused_ = true;
+    drop();
+    reply_error(*exchange_, endpoints_.transport_.world().self, 413, "request body too large");
+  }
+  void on_end() override {
+    if (!refused_) endpoints_.serve_message(exchange_, body_);
+    drop();
+  }
+  void on_abort() override {}
+
+ private:
+  void drop() {
+    endpoints_.posted_bytes_ -= body_.size();
+    std::string().swap(body_);
+  }
+
+  RaftEndpoints& endpoints_;
+  const net::HttpExchangeRef exchange_;
+  std::string body_;
+  bool refused_ = false;
+};
 
 std::unique_ptr<net::HttpBodySink> RaftEndpoints::receive(const net::HttpExchangeRef& exchange) {
   const std::string_view path = exchange->request().path();
@@ -56,7 +92,8 @@ std::unique_ptr<net::HttpBodySink> RaftEndpoints::receive(const net::HttpExchang
     if (snapshot) SnapshotReceiveSeries(world.metrics, "UNKNOWN_SNAPSHOT_SENDER").failures.increment();
     return std::make_unique<Nothing>();
   }
-  return snapshot ? receive_snapshot(world, exchange) : nullptr;
+  if (snapshot) return receive_snapshot(transport_, exchange);
+  return std::make_unique<Post>(*this, exchange);
 }
 
 bool RaftEndpoints::admit(net::HttpExchange& exchange) {
@@ -70,10 +107,8 @@ bool RaftEndpoints::admit(net::HttpExchange& exchange) {
   return true;
 }
 
-void RaftEndpoints::serve_message(net::HttpExchangeRef exchange) {
+void RaftEndpoints::serve_message(const net::HttpExchangeRef& exchange, std::string_view body) {
   const TransportWorld& world = transport_.world();
-  if (!require_method(*exchange, world.self, "POST") || !admit(*exchange)) return;
-  const std::string& body = exchange->request().body;
   auto message = raft::decode_message(body);
   if (message.ok() && raft::is_local_target(message->from))
     message = make_status(absl::StatusCode::kInvalidArgument, "from one of our own threads");
@@ -83,7 +118,7 @@ void RaftEndpoints::serve_message(net::HttpExchangeRef exchange) {
     received_failures(world.metrics, host_of(exchange->peer().address)).increment();
     return reply_error(*exchange, world.self, 400, "error unmarshalling raft message");
   }
-  received_bytes(world.metrics, hex_id(message->from.value)).add(static_cast<double>(body.size()));
+  received_bytes(world.metrics, transport_.series_name(message->from)).add(static_cast<double>(body.size()));
   if (world.host.is_removed(message->from)) {
     world.log.warn("rejected Raft message from removed member",
                    {{"local-member-id", world.self.member}, {"removed-member-id", message->from}});

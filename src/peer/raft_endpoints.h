@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "net/http.h"
+#include "peer/codec.h"
 #include "peer/transport.h"
 
 namespace holdfast::peer {
@@ -12,19 +13,25 @@ namespace holdfast::peer {
 // On the transport's thread.
 class RaftEndpoints final : public net::HttpHandler {
  public:
-  explicit RaftEndpoints(Transport& transport) : transport_(transport) {}
+  // `posted_bytes_max`: of messages that are being posted, all posts together. A peer has four under way, of a MiB or so;
+  // nobody else may make us hold more than one message can be long.
+  explicit RaftEndpoints(Transport& transport, size_t posted_bytes_max = kMessageBytesMax)
+      : transport_(transport), posted_bytes_max_(posted_bytes_max) {}
 
   void handle(net::HttpExchangeRef exchange) override;
   std::unique_ptr<net::HttpBodySink> receive(const net::HttpExchangeRef& exchange) override;
 
  private:
+  class Post;
   // The checks that all handlers begin with; false if they answered.
   bool admit(net::HttpExchange& exchange);
-  void serve_message(net::HttpExchangeRef exchange);
+  void serve_message(const net::HttpExchangeRef& exchange, std::string_view body);
   void serve_stream(net::HttpExchangeRef exchange, std::string_view path);
   void serve_probing(net::HttpExchange& exchange);
 
   Transport& transport_;
+  const size_t posted_bytes_max_;
+  size_t posted_bytes_ = 0;  // held by posts whose end has not come
 };
 
 }  // namespace holdfast::peer

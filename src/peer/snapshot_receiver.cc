@@ -34,8 +34,8 @@ absl::Status complete(server::SnapshotDownload& download, env::FileSystem& files
 // Shared by the sink and by what it has posted.
 class Reception : public std::enable_shared_from_this<Reception> {
  public:
-  Reception(const TransportWorld& world, net::HttpExchangeRef exchange)
-      : world_(world), exchange_(std::move(exchange)), began_(world.thread.now()) {}
+  Reception(const Transport& transport, net::HttpExchangeRef exchange)
+      : transport_(transport), world_(transport.world()), exchange_(std::move(exchange)), began_(world_.thread.now()) {}
 
   void on_piece(std::string_view piece);
   void on_end();
@@ -49,12 +49,14 @@ class Reception : public std::enable_shared_from_this<Reception> {
   void saved(const absl::Status& status, uint64_t bytes);
   void fail(int status, std::string_view text);
 
+  const Transport& transport_;
   const TransportWorld& world_;
   net::HttpExchangeRef exchange_;
   const env::Instant began_;
   std::string head_;
   std::optional<raft::Message> message_;
   std::string from_;
+  std::string series_name_ = "0";  // as etcd has it before the message is there
   std::optional<SnapshotReceiveSeries> series_;
   std::shared_ptr<server::SnapshotDownload> download_;  // on the background executor alone; shared with the writes under way
   size_t unwritten_ = 0;
@@ -92,7 +94,8 @@ void Reception::on_message(std::string_view encoded) {
   if (!decoded.ok())
     return fail(400, fmt::format("failed to decode raft message ({})", message(decoded.status())));
   from_ = hex_id(decoded->from.value);
-  received_bytes(world_.metrics, from_).add(static_cast<double>(encoded.size()));
+  series_name_ = transport_.series_name(decoded->from);
+  received_bytes(world_.metrics, series_name_).add(static_cast<double>(encoded.size()));
   if (decoded->type != raft::MessageType::snap || !decoded->has_snapshot()) {
     world_.log.warn("unexpected Raft message type", {{"local-member-id", world_.self.member},
                                                      {"remote-snapshot-sender-id", from_},
@@ -100,7 +103,7 @@ void Reception::on_message(std::string_view encoded) {
     return fail(400, "wrong raft message type");
   }
   message_ = *std::move(decoded);
-  series_.emplace(world_.metrics, from_);
+  series_.emplace(world_.metrics, series_name_);
   series_->inflights.add(1);
   const Index index = message_->snapshot->metadata.index;
   world_.log.info("receiving database snapshot",
@@ -165,7 +168,7 @@ void Reception::saved(const absl::Status& status, uint64_t bytes) {
     reply_error(*exchange_, world_.self,500, fmt::format("failed to save KV snapshot ({})", message(status)));
     return;
   }
-  received_bytes(world_.metrics, from_).add(static_cast<double>(bytes));
+  received_bytes(world_.metrics, series_name_).add(static_cast<double>(bytes));
   world_.log.info("received and saved database snapshot",
                   {{"local-member-id", world_.self.member},
                    {"remote-snapshot-sender-id", from_},
@@ -181,7 +184,7 @@ void Reception::fail(int status, std::string_view text) {
                                                     {"remote-snapshot-sender-id", from_},
                                                     {"error", text}});
   received_failures(world_.metrics, host_of(exchange_->peer().address)).increment();
-  SnapshotReceiveSeries(world_.metrics, from_.empty() ? "0" : from_).failures.increment();
+  SnapshotReceiveSeries(world_.metrics, series_name_).failures.increment();
   reply_error(*exchange_, world_.self, status, text);
 }
 
@@ -199,9 +202,9 @@ void Reception::on_abort() {
 
 }  // namespace
 
-std::unique_ptr<net::HttpBodySink> receive_snapshot(const TransportWorld& world,
+std::unique_ptr<net::HttpBodySink> receive_snapshot(const Transport& transport,
                                                     net::HttpExchangeRef exchange) {
-  return std::make_unique<Sink>(std::make_shared<Reception>(world, std::move(exchange)));
+  return std::make_unique<Sink>(std::make_shared<Reception>(transport, std::move(exchange)));
 }
 
 }  // namespace holdfast::peer

@@ -5,12 +5,12 @@
 #include <memory>
 
 #include "net/http.h"
-#include "peer/host.h"
+#include "peer/transport.h"
 
 namespace holdfast::peer {
 
 // Answers `exchange` itself. On the transport's thread.
-std::unique_ptr<net::HttpBodySink> receive_snapshot(const TransportWorld& world,
+std::unique_ptr<net::HttpBodySink> receive_snapshot(const Transport& transport,
                                                     net::HttpExchangeRef exchange);
 
 }  // namespace holdfast::peer

@@ -82,6 +82,10 @@ Peer* Transport::find(MemberId id) {
   return found == peers_.end() ? nullptr : found->second.get();
 }
 
+std::string Transport::series_name(MemberId from) const {
+  return peers_.contains(from) || remotes_.contains(from) ? hex_id(from.value) : "unknown";
+}
+
 void Transport::add(MemberId id, const std::vector<std::string>& urls) {
   {
     std::lock_guard lock(mutex_);

@@ -47,6 +47,9 @@ class Transport final : public server::Peers {
   // For the handlers of the peer port, on the transport's thread.
   const TransportWorld& world() const { return *world_; }
   Peer* find(MemberId id);
+  // What a series of metrics calls the sender of a message: its id, if it is known here. A stranger has a new one each
+  // time, if it likes, and series stay.
+  std::string series_name(MemberId from) const;
   void add_remote_now(MemberId id, const std::vector<std::string>& urls);
 
  private:

@@ -1,9 +1,11 @@
 """Clients that mean harm, against the real server: each is sent away or waits, memory stays bounded, others are served.
 GEN-02 GEN-03 HTTP-03 TRP-39"""
+import http.client
 import os
 import socket
 import struct
 import unittest
+import urllib.request
 
 import harness
 
@@ -62,8 +64,8 @@ class Hostile(unittest.TestCase):
     def served(self):
         self.assertEqual(self.server.etcdctl("get", "k", "--print-value-only").stdout, "v\n")
 
-    def connect(self, *first):
-        s = socket.create_connection(("127.0.0.1", self.server.client_port), timeout=20)
+    def connect(self, *first, port=None):
+        s = socket.create_connection(("127.0.0.1", port or self.server.client_port), timeout=20)
         self.addCleanup(s.close)
         if first:
             s.sendall(b"".join(first))
@@ -188,6 +190,33 @@ class Hostile(unittest.TestCase):
         while sent < 256 << 20 and self.send(s, b"z" * 1_000_000):
             sent += 1_000_000
         self.assertLess(sent, 256 << 20)
+
+    # The peer port takes snapshots of any size, but from members alone, and has no use for other long bodies.
+    def test_huge_bodies_to_the_peer_port(self):
+        for target in (b"/raft", b"/raft/snapshot", b"/leases", b"/leases/internal", b"/members/promote/1", b"/x"):
+            s = self.connect(b"POST " + target + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 500000000\r\n\r\n",
+                             port=self.server.peer_port)
+            sent = 0
+            while sent < 128 << 20 and self.send(s, b"z" * 1_000_000):
+                sent += 1_000_000
+            s.close()
+            self.assertLess(self.memory() - self.before, 64 << 20, target)
+
+    # Who invents a name for each message leaves no trace of each.
+    def test_messages_from_many_strangers(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.peer_port}/members", timeout=20) as answer:
+            cluster = answer.headers["X-Etcd-Cluster-ID"]
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.peer_port, timeout=20)
+        self.addCleanup(connection.close)
+        for sender in range(1000, 1300):
+            connection.request("POST", "/raft", b"\x08\x08\x10\x01\x18" + varint(sender),
+                               {"X-Server-Version": "3.7.1", "X-Etcd-Cluster-ID": cluster})
+            answer = connection.getresponse()
+            self.assertEqual((answer.status, answer.read()[:40]), (403, b'{"message":"cannot process message to mi'))
+        with urllib.request.urlopen(self.server.url + "/metrics", timeout=20) as answer:
+            series = [line for line in answer.read().decode().splitlines() if line.startswith("etcd_network_peer_received")]
+        self.assertEqual(len(series), 1, series)
+        self.assertIn('{From="unknown"}', series[0])
 
 
 @unittest.skipUnless(harness.have("etcdctl"), "etcdctl is not installed")

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <condition_variable>
 #include <filesystem>
 #include <future>
@@ -30,6 +32,7 @@ using raft::MessageType;
 
 // How long something that must come about may take on a busy machine.
 constexpr auto kPatience = std::chrono::seconds(30);
+constexpr size_t kPostedBytesMax = 8 << 20;
 
 class Notes : public Host {
  public:
@@ -150,9 +153,8 @@ struct Node {
     settings.write_timeout = write_timeout;
     transport = std::make_unique<Transport>(
         Transport::Parts{io.at(0), transfers, files, metrics, log}, std::move(settings));
-    endpoints = std::make_unique<PeerEndpoints>(*transport, log);
+    endpoints = std::make_unique<PeerEndpoints>(*transport, log, kPostedBytesMax);
     net::ListenerOptions options;
-    options.http.max_body_bytes = 512 << 20;
     options.write_timeout = write_timeout;
     listener = std::make_unique<net::Listener>(io, options, log, nullptr, endpoints.get());
     EXPECT_TRUE(listener->bind().ok());
@@ -235,6 +237,25 @@ TEST(Transport, EachStreamKeepsItsOrder) {
            indexes(n, MessageType::heartbeat) == counted(1, 500);
   }));
   EXPECT_TRUE(a.host.wait([](const Notes& n) { return indexes(n, MessageType::app_resp) == counted(1, 500); }));
+}
+
+// A connection to this machine on which `request` has been sent.
+int open_connection(uint16_t port, const std::string& request) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+  return fd;
+}
+
+// Of the answer that comes: "413".
+std::string status_of(int fd) {
+  std::string line(12, '\0');
+  EXPECT_EQ(::recv(fd, line.data(), line.size(), MSG_WAITALL), static_cast<ssize_t>(line.size()));
+  return line.substr(9);
 }
 
 // A member's dial of a stream, by hand.
@@ -351,6 +372,33 @@ TEST(Transport, RemovedPeerGetsNothing) {
   EXPECT_EQ(indexes(b.host, MessageType::pre_vote), (std::vector<uint64_t>{1, 4}));
 }
 
+// Whoever posts: all messages that are under way share one bound, and a post that ends gives back what it held.
+TEST(Transport, PostsAreBoundedTogether) {
+  Node a(1), b(2);
+  b.serve();
+  const auto post = [&](const std::string& cluster, size_t bytes) {
+    return open_connection(b.listener->port(), "POST /raft HTTP/1.1\r\nHost: x\r\nX-Server-From: 5\r\nX-Server-Version: 3.7.1\r\n"
+                     "X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-ID: " + cluster +
+                     "\r\nContent-Length: 9999999999\r\n\r\n" + std::string(bytes, 'x'));
+  };
+  std::array<pollfd, 2> posts;
+  for (pollfd& p : posts) p = {post("7", kPostedBytesMax / 2 + 1), POLLIN, 0};
+  // The one of which too much came is sent away, and the other one waits.
+  ASSERT_EQ(::poll(posts.data(), posts.size(), 30'000), 1);
+  EXPECT_EQ(status_of(posts[posts[0].revents == 0 ? 1 : 0].fd), "413");
+  const int stranger = post("8", 0);
+  EXPECT_EQ(status_of(stranger), "412");
+  for (const int fd : {posts[0].fd, posts[1].fd, stranger}) {
+    ::shutdown(fd, SHUT_WR);
+    for (char rest[4096]; ::recv(fd, rest, sizeof rest, 0) > 0;) {
+    }
+    ::close(fd);
+  }
+  a.add(b);
+  a.send(b.id, MessageType::app, 1, kPostedBytesMax * 3 / 4);
+  EXPECT_TRUE(b.host.wait([](const Notes& n) { return !indexes(n, MessageType::app).empty(); }));
+}
+
 // RAFT-07, TRP-43
 TEST(Transport, RemovedMemberIsTold) {
   Node a(1), b(2);
@@ -433,16 +481,10 @@ class Glutton {
   }
   // As member 3 of cluster 7.
   void open_stream(uint16_t port, const std::string& path) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    const std::string request = "GET " + path +
-                                "/3 HTTP/1.1\r\nHost: x\r\nX-Server-From: 3\r\nX-Server-Version: 3.7.1\r\n"
-                                "X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-ID: 7\r\nX-Raft-To: 1\r\n\r\n";
-    ASSERT_EQ(::send(fd, request.data(), request.size(), 0), static_cast<ssize_t>(request.size()));
+    const int fd = open_connection(
+        port, "GET " + path +
+                  "/3 HTTP/1.1\r\nHost: x\r\nX-Server-From: 3\r\nX-Server-Version: 3.7.1\r\n"
+                  "X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-ID: 7\r\nX-Raft-To: 1\r\n\r\n");
     char byte = 0;
     ASSERT_EQ(::recv(fd, &byte, 1, 0), 1);  // the answer begins
     streams_.push_back(fd);
