@@ -4,7 +4,6 @@
 
 #include "base/check.h"
 #include "base/errors.h"
-#include "net/connector.h"
 #include "net/grpc_client_parts.h"
 
 namespace holdfast::net {
@@ -155,8 +154,8 @@ void GrpcClient::Core::add(std::shared_ptr<Stream> stream) {
   streams_.push_back(stream);
   if (session_ && session_->usable()) {
     if (!stream->submit(*session_)) stream->cancel();
-  } else if (!connecting_) {
-    connect_now();
+  } else if (!link_.opening()) {
+    link_.open(shared_from_this(), [this](const absl::Status& status) { on_connected(status); });
   }
 }
 
@@ -167,41 +166,11 @@ void GrpcClient::Core::remove(Stream& stream) {
   streams_.pop_back();
 }
 
-void GrpcClient::Core::connect_now() {
-  if (options_.tls && !tls_) {
-    auto tls = TlsContext::for_client(*options_.tls);
-    if (!tls.ok()) {
-      thread_.post([self = shared_from_this(), status = tls.status()] {
-        self->fail_all(status, nullptr);
-      });
-      return;
-    }
-    tls_ = *tls;
-  }
-  connecting_ = true;
-  connect({.address = options_.address,
-           .port = options_.port,
-           .unix_path = options_.unix_path,
-           .tls = tls_,
-           .timeout = options_.connect_timeout},
-          {.thread = thread_, .counters = counters_, .on_gone = [self = shared_from_this()](Connection&) {}},
-          [self = shared_from_this()](absl::Status status, std::shared_ptr<Connection> connection) {
-            self->on_connected(status, std::move(connection));
-          });
-}
-
-void GrpcClient::Core::on_connected(const absl::Status& status,
-                                    std::shared_ptr<Connection> connection) {
-  connecting_ = false;
-  if (!status.ok() || shut_) {
-    if (connection) connection->close_now();
-    fail_all(status, nullptr);
-    return;
-  }
-  connection_ = std::move(connection);
-  auto session = std::make_unique<Session>(*this, *connection_);
+void GrpcClient::Core::on_connected(const absl::Status& status) {
+  if (!status.ok()) return fail_all(status, nullptr);
+  auto session = std::make_unique<Session>(*this, link_.connection());
   session_ = session.get();
-  connection_->start(std::move(session));
+  link_.connection().start(std::move(session));
   auto waiting = streams_;
   for (auto& stream : waiting)
     if (stream->core_ && !stream->session_ && !stream->submit(*session_)) stream->cancel();
@@ -222,7 +191,6 @@ void GrpcClient::Core::fail_all(const absl::Status& why, Session* of) {
 }
 
 void GrpcClient::Core::shut() {
-  shut_ = true;
   for (auto& stream : std::exchange(streams_, {})) {
     thread_.cancel(std::exchange(stream->timer_, 0));
     stream->core_ = nullptr;
@@ -230,8 +198,7 @@ void GrpcClient::Core::shut() {
     stream->events_.reset();
   }
   session_ = nullptr;
-  if (connection_) connection_->close_now();
-  connection_.reset();
+  link_.shut();
 }
 
 // ---- Client
@@ -239,20 +206,7 @@ void GrpcClient::Core::shut() {
 GrpcClient::GrpcClient(IoThread& thread, GrpcClientOptions options)
     : core_(std::make_shared<Core>(thread, std::move(options))) {}
 
-GrpcClient::~GrpcClient() {
-  // Also when the thread has ended and destroys the task unrun.
-  struct Shut {
-    std::shared_ptr<Core> core;
-    explicit Shut(std::shared_ptr<Core> c) : core(std::move(c)) {}
-    Shut(Shut&&) = default;
-    ~Shut() {
-      if (core) core->shut();
-    }
-    void operator()() { std::exchange(core, nullptr)->shut(); }
-  };
-  Shut shut(core_);
-  if (!core_->thread().running_here()) core_->thread().post(std::move(shut));
-}
+GrpcClient::~GrpcClient() { shut_on_its_thread(core_); }
 
 std::shared_ptr<ClientCall> GrpcClient::start(std::string_view path, const CallOptions& options,
                                               std::unique_ptr<ClientCallEvents> events) {

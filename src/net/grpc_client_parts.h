@@ -12,6 +12,7 @@
 
 #include "fmt/format.h"
 #include "net/block_cache.h"
+#include "net/client_link.h"
 #include "net/connection.h"
 #include "net/grpc_client.h"
 #include "net/grpc_outbox.h"
@@ -113,7 +114,9 @@ class GrpcClient::Session final : public Protocol {
 class GrpcClient::Core : public std::enable_shared_from_this<Core> {
  public:
   Core(IoThread& thread, GrpcClientOptions options)
-      : thread_(thread), options_(std::move(options)) {
+      : thread_(thread),
+        options_(std::move(options)),
+        link_(thread, {options_.address, options_.port, options_.unix_path, {}, options_.tls, options_.connect_timeout}) {
     if (options_.authority.empty())
       options_.authority = fmt::format("{}:{}", options_.address, options_.port);
   }
@@ -129,19 +132,14 @@ class GrpcClient::Core : public std::enable_shared_from_this<Core> {
   bool connected() const { return session_ != nullptr; }
 
  private:
-  void connect_now();
-  void on_connected(const absl::Status& status, std::shared_ptr<Connection> connection);
+  void on_connected(const absl::Status& status);
   void fail_all(const absl::Status& why, Session* of);
 
   IoThread& thread_;
   GrpcClientOptions options_;
-  TrafficCounters counters_;
-  std::shared_ptr<TlsContext> tls_;         // shared with connections
-  std::shared_ptr<Connection> connection_;  // shared with its pending reads
+  ClientLink link_;
   Session* session_ = nullptr;
   std::vector<std::shared_ptr<Stream>> streams_;  // shared with the calls' owners
-  bool connecting_ = false;
-  bool shut_ = false;
 };
 
 }  // namespace holdfast::net

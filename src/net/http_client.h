@@ -91,6 +91,7 @@ class HttpClient {
  private:
   class Core;
   class Session;
+  struct Exchange;
   std::shared_ptr<Core> core_;  // shared with the connection until that has closed
 };
 
