@@ -9,6 +9,7 @@
 
 #include "apps/holdfast-bench/event_check.h"
 #include "apps/holdfast-bench/requests.h"
+#include "apps/holdfast-bench/unary_pipe.h"
 #include "base/errors.h"
 #include "base/wire.h"
 #include "fmt/format.h"
@@ -138,11 +139,9 @@ class Watchers {
 };
 
 // The puts, on connections of their own.
-class Puts {
+class Puts : public UnaryPipeEvents {
  public:
   Puts(Shared& shared, net::IoThread& thread) : shared_(shared), thread_(thread) {
-    for (size_t i = 0; i < kPutConnections; ++i)
-      clients_.push_back(std::make_unique<net::GrpcClient>(thread, client_options(shared.options)));
     Options options = shared.options;
     options.operation = Operation::put;
     options.order = KeyOrder::sequential;
@@ -151,9 +150,20 @@ class Puts {
 
   void start(env::Instant until) {
     until_ = until;
+    const Options& o = shared_.options;
+    for (size_t i = 0; i < kPutConnections; ++i)
+      pipes_.push_back(std::make_unique<UnaryPipe>(
+          thread_, net::ConnectTarget{.address = o.address, .port = o.port, .timeout = o.timeout},
+          std::string(method_of(Operation::put)), *this));
+  }
+  void drop() { pipes_.clear(); }
+  void on_ready() override { pump(); }
+  void on_answer(env::Instant began) override {
+    --under_way_;
+    outcome_.latencies.add(shared_.clock.now() - began);
     pump();
   }
-  void drop() { clients_.clear(); }
+  void on_failure(std::string_view why) override { shared_.fail(why); }
   uint64_t expected() const { return expected_; }
   const Outcome& outcome() const { return outcome_; }
 
@@ -169,20 +179,15 @@ class Puts {
   }
   // Looks again and again: events are counted on other threads.
   void pump() {
-    if (shared_.is_over || clients_.empty()) return;
+    if (shared_.is_over || pipes_.empty()) return;
     while (wanted() && under_way_ < kPutsUnderWay &&
            expected_ - shared_.events.load(std::memory_order_relaxed) < kEventsUnderWay) {
-      expected_ += watchers_of(begun_);
-      const env::Instant began = shared_.clock.now();
+      if (request_.empty()) request_ = requests_->make(begun_);
+      if (request_.size() > kPipeRequestBytesMax) return shared_.fail("values of watched keys must be below 16 kB");
+      if (!pipes_[begun_ % pipes_.size()]->call(request_, shared_.clock.now())) break;
+      expected_ += watchers_of(begun_++);
       ++under_way_;
-      net::GrpcClient& client = *clients_[begun_ % clients_.size()];
-      client.unary("/etcdserverpb.KV/Put", requests_->make(begun_++), {},
-                   [this, began](const absl::Status& status, std::string_view) {
-                     --under_way_;
-                     if (!status.ok()) return shared_.fail(status);
-                     outcome_.latencies.add(shared_.clock.now() - began);
-                     pump();
-                   });
+      request_.clear();
     }
     if (!wanted() && under_way_ == 0 && shared_.events.load() >= expected_) return shared_.end();
     if (!std::exchange(looking_, true))
@@ -194,8 +199,9 @@ class Puts {
 
   Shared& shared_;
   net::IoThread& thread_;
-  std::vector<std::unique_ptr<net::GrpcClient>> clients_;
+  std::vector<std::unique_ptr<UnaryPipe>> pipes_;
   std::unique_ptr<Requests> requests_;
+  std::string request_;  // the next one, if it is made already
   env::Instant until_;
   uint64_t begun_ = 0, under_way_ = 0, expected_ = 0;
   bool looking_ = false;

@@ -100,6 +100,29 @@ absl::StatusOr<GatewayMetadata> gateway_metadata(const net::HttpRequest& request
   return metadata;
 }
 
+std::optional<std::string> websocket_token(const net::HttpRequest& request) {
+  std::optional<std::string> authorization;
+  if (const auto protocol = request.field("sec-websocket-protocol"); protocol && !protocol->empty()) {
+    authorization.emplace();
+    constexpr std::string_view kBearer = "Bearer,";
+    if (const size_t at = protocol->find(kBearer); at != std::string_view::npos) {
+      std::string_view token = protocol->substr(at + kBearer.size());
+      while (token.starts_with(' ')) token.remove_prefix(1);
+      while (token.ends_with(' ')) token.remove_suffix(1);
+      authorization = fmt::format("Bearer {}", token);
+    }
+  }
+  std::string_view cookies = request.field("cookie").value_or("");
+  while (!cookies.empty()) {
+    const size_t end = cookies.find(';');
+    std::string_view cookie = cookies.substr(0, end);
+    cookies = end == std::string_view::npos ? std::string_view() : cookies.substr(end + 1);
+    while (cookie.starts_with(' ')) cookie.remove_prefix(1);
+    if (cookie.starts_with("token=")) authorization = fmt::format("Bearer {}", cookie.substr(6));
+  }
+  return authorization;
+}
+
 int http_status(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk: return 200;

@@ -22,6 +22,10 @@ absl::StatusOr<GatewayMetadata> gateway_metadata(const net::HttpRequest& request
                                                  std::string_view remote_address,
                                                  std::optional<std::string_view> authorization);
 
+// The token of a websocket's handshake, as the field "authorization" (GW-10): "Bearer, <token>" in the subprotocol, or a
+// cookie "token".
+std::optional<std::string> websocket_token(const net::HttpRequest& request);
+
 // HTTP's status for a gRPC code (GW-08).
 int http_status(absl::StatusCode code);
 // google.rpc.Status as JSON, zero fields left out.

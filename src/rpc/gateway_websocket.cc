@@ -21,30 +21,6 @@ void refuse(net::HttpExchange& exchange, net::HttpFields common, int status, std
   exchange.respond(status, std::move(fields), fmt::format("{}\n", text));
 }
 
-// "Bearer, <token>" in the subprotocol, or a cookie "token".
-std::optional<std::string> token_of(const net::HttpRequest& request) {
-  std::optional<std::string> authorization;
-  if (const auto protocol = request.field("sec-websocket-protocol"); protocol && !protocol->empty()) {
-    authorization.emplace();
-    constexpr std::string_view kBearer = "Bearer,";
-    if (const size_t at = protocol->find(kBearer); at != std::string_view::npos) {
-      std::string_view token = protocol->substr(at + kBearer.size());
-      while (token.starts_with(' ')) token.remove_prefix(1);
-      while (token.ends_with(' ')) token.remove_suffix(1);
-      authorization = fmt::format("Bearer {}", token);
-    }
-  }
-  std::string_view cookies = request.field("cookie").value_or("");
-  while (!cookies.empty()) {
-    const size_t end = cookies.find(';');
-    std::string_view cookie = cookies.substr(0, end);
-    cookies = end == std::string_view::npos ? std::string_view() : cookies.substr(end + 1);
-    while (cookie.starts_with(' ')) cookie.remove_prefix(1);
-    if (cookie.starts_with("token=")) authorization = fmt::format("Bearer {}", cookie.substr(6));
-  }
-  return authorization;
-}
-
 // The request that the proxy makes of the handshake: of its fields only where it comes from.
 net::HttpRequest proxied(const net::HttpRequest& request) {
   net::HttpRequest out;
@@ -176,7 +152,7 @@ void open_websocket(const GatewayTarget& target, net::HttpExchangeRef exchange,
   }
   auto out = std::make_unique<WebSocketOut>(socket);
   WebSocketOut* output = out.get();
-  const auto token = token_of(request);
+  const auto token = websocket_token(request);
   auto stream = open_stream(target, exchange->executor(), proxied(request), exchange->peer(),
                             token ? std::optional<std::string_view>(*token) : std::nullopt,
                             std::move(out));

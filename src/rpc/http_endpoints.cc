@@ -5,6 +5,7 @@
 #include "fmt/format.h"
 #include "membership/cluster.h"
 #include "rpc/gzip.h"
+#include "rpc/http_redirect.h"
 
 namespace holdfast::rpc {
 
@@ -107,9 +108,13 @@ std::unique_ptr<net::HttpBodySink> HttpEndpoints::receive(const net::HttpExchang
 void HttpEndpoints::route(const std::string& path, net::HttpExchangeRef exchange,
                           net::HttpFields cors) {
   const bool on_client_port = options_.port == Port::client;
+  if (const auto clean = clean_target(exchange->request()))
+    return redirect(HttpReply(std::move(exchange), std::move(cors)), *clean);
   if (on_client_port && parts_.gateway != nullptr && Gateway::is_gateway_path(path))
     return parts_.gateway->handle(path, std::move(exchange), std::move(cors));
   const HttpReply reply(std::move(exchange), std::move(cors));
+  // The mux knows what is below /v3/ as a folder.
+  if (on_client_port && parts_.gateway != nullptr && path == "/v3") return redirect(reply, "/v3/");
   if (path == "/metrics") return serve_metrics(reply);
   if (health_.handle(path, reply)) return;
   if (on_client_port && path == "/version") return serve_version(reply);

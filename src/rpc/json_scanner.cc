@@ -47,8 +47,7 @@ bool JsonScanner::fail(char c, std::string_view context) {
 
 bool JsonScanner::push(Inside inside) {
   if (stack_.size() >= kDepthMax) {
-    error_ = "exceeded max depth";
-    return false;
+    return fail(inside == Inside::array_value ? '[' : '{', "exceeded max depth");
   }
   stack_.push_back(inside);
   return true;

@@ -24,6 +24,9 @@ namespace holdfast::server {
 class ApplyListener {
  public:
   virtual ~ApplyListener() = default;
+  // The answers to what was applied since the last call go out next; what is to reach their executors in the same turn
+  // is handed over now.
+  virtual void before_answers() {}
   // After each batch, when everything up to `index` can be read.
   virtual void on_applied(Index index, Term term) {}
   // The first entry of a leader's term is applied; `leading` if the leader is this member.
@@ -76,6 +79,7 @@ class ApplyOwner : public ApplySink {
   void apply_entry(const raft::Entry& entry);
   void apply_normal(const raft::Entry& entry);
   void apply_conf_change(const raft::Entry& entry);
+  void answer();
   void tell_peers(const apply::ConfChangeOutcome& outcome);
   void finish(raft::Message order);
 
@@ -91,6 +95,7 @@ class ApplyOwner : public ApplySink {
   bool stopped_ = false;
   Index applied_;
   Term applied_term_;
+  std::vector<WaitTable::Answer> answers_;  // of what was applied just now
   std::vector<ConfResult> conf_results_;  // of the order under way
 };
 

@@ -1,7 +1,8 @@
 #include "server/wait_table.h"
 
-#include "base/check.h"
 #include <algorithm>
+
+#include "base/check.h"
 
 namespace holdfast::server {
 
@@ -12,6 +13,13 @@ void deliver(WaitTable::Waiter waiter, std::unique_ptr<apply::Result> result) {
     done(std::move(result));
   });
 }
+
+// What one executor is told at once.
+struct Delivery {
+  using One = std::pair<ProposalDone, std::unique_ptr<apply::Result>>;
+  env::Executor* executor;
+  std::vector<One> all;
+};
 }  // namespace
 
 void WaitTable::answer(Waiter waiter, absl::Status status) {
@@ -67,6 +75,36 @@ bool WaitTable::trigger(uint64_t id, std::unique_ptr<apply::Result> result) {
   count(waiter, result->status.ok(), RequestMetrics::Outcome::result);
   deliver(std::move(waiter), std::move(result));
   return true;
+}
+
+void WaitTable::trigger_all(std::vector<Answer>& answers) {
+  // As many as there are I/O threads.
+  std::vector<Delivery> deliveries;
+  const auto delivery_to = [&](env::Executor* executor) -> Delivery& {
+    for (Delivery& delivery : deliveries)
+      if (delivery.executor == executor) return delivery;
+    return deliveries.emplace_back(Delivery{executor, {}});
+  };
+  const env::Instant now = clock_.now();
+  {
+    std::lock_guard lock(mutex_);
+    for (Answer& answer : answers) {
+      auto it = waiters_.find(answer.id);
+      if (it == waiters_.end()) continue;
+      Waiter& waiter = it->second;
+      metrics_.on_answered(waiter.command, now - waiter.started, answer.result->status.ok(),
+                           RequestMetrics::Outcome::result);
+      std::vector<Delivery::One>& all = delivery_to(waiter.reply_on).all;
+      if (all.empty()) all.reserve(answers.size());
+      all.emplace_back(std::move(waiter.done), std::move(answer.result));
+      waiters_.erase(it);
+    }
+  }
+  answers.clear();
+  for (Delivery& delivery : deliveries)
+    delivery.executor->post([all = std::move(delivery.all)]() mutable {
+      for (auto& [done, result] : all) done(std::move(result));
+    });
 }
 
 bool WaitTable::fail(uint64_t id, absl::Status status) {

@@ -1,7 +1,8 @@
 // Proposals that wait here for their result, by request id (etcd pkg/wait; parity PUT-07, PUT-08). Only the member that
 // proposed has a waiter. Thread-safe: I/O threads register, the apply owner triggers, the raft owner expires.
 //
-// Each waiter is answered exactly once, by a task on its own executor: by trigger(), by expire_due(), or by close().
+// Each waiter is answered exactly once, by a task on its own executor: by trigger() or trigger_all(), when it is due, or
+// by close().
 #pragma once
 
 #include <deque>
@@ -27,8 +28,12 @@ class WaitTable {
     ProposalDone done;
   };
 
-  WaitTable(const env::Clock& clock, RequestMetrics& metrics) : clock_(clock), metrics_(metrics) {}
+  struct Answer {
+    uint64_t id;
+    std::unique_ptr<apply::Result> result;
+  };
 
+  WaitTable(const env::Clock& clock, RequestMetrics& metrics) : clock_(clock), metrics_(metrics) {}
 
   // The id must not be registered (a repeated id is a broken invariant). After close(): answers `stopped`.
   void add(uint64_t id, Waiter waiter);
@@ -36,6 +41,8 @@ class WaitTable {
   // Answers the waiter; false if there is none.
   bool trigger(uint64_t id, std::unique_ptr<apply::Result> result);
   bool fail(uint64_t id, absl::Status status);
+  // The same for many, with one task an executor. Empties `answers`.
+  void trigger_all(std::vector<Answer>& answers);
 
   // Removes waiters whose deadline has passed and hands them over; the caller answers them, since which timeout it was
   // (PUT-10) depends on what raft knows.

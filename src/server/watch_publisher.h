@@ -1,4 +1,5 @@
-// Tells the watch feed what apply changes: each transaction as it ends, to the hubs once a batch of entries.
+// Tells the watch feed what apply changes: each transaction as it ends, to the hubs once
+// a batch of entries, and before who asked for them hears.
 #pragma once
 
 #include <memory>
@@ -20,7 +21,7 @@ class WatchPublisher : public apply::StateObserver, public ApplyListener {
     feed_->publish(revision, changes);
   }
   void on_store_installed(const std::shared_ptr<mvcc::Store>& store) override { feed_->restore(store); }
-  void on_applied(Index, Term) override { feed_->flush(); }
+  void before_answers() override { feed_->flush(); }
 
  private:
   const std::shared_ptr<mvcc::WatchFeed> feed_;  // shared with the hubs

@@ -168,7 +168,7 @@ TEST_F(Txns, PutKeepsNothingOfAKeyDeletedBefore) {
   EXPECT_EQ(machine->leases().lease_of("b"), LeaseId(0));
 }
 
-// TXN-13
+// TXN-13, TRP-10
 TEST_F(Txns, ReadOnlyOnes) {
   using Txn = etcdserverpb::TxnRequest;
   const auto txn = [](const std::string& text) { return Txn(parse("txn { " + text + " }").txn()); };

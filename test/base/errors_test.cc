@@ -113,7 +113,7 @@ constexpr Row kRows[] = {
     {EtcdError::not_primary_lessor, Code::kUnknown, "not a primary lessor"},  // ERR-70
 };
 
-// FWD-03, FWD-04
+// FWD-03, FWD-04, CSV-01, TRP-03
 TEST(Errors, CodesAndTexts) {
   for (const Row& row : kRows) {
     const absl::Status status = error(row.error);

@@ -145,7 +145,7 @@ TEST(CommandLine, SubcommandsAreKnownByName) {
   }
 }
 
-// FLG-02
+// FLG-02, TRP-61
 TEST(CommandLine, Environment) {
   const Outcome outcome = run({"--name=a"}, {{"ETCD_MAX_TXN_OPS", "9"},
                                              {"ETCD_DATA_DIR", ""},
@@ -166,7 +166,7 @@ TEST(CommandLine, Environment) {
             R"("invalid value \"x\" for ETCD_MAX_WALS: parse error")");
 }
 
-// FLG-03
+// FLG-03, TRP-61
 TEST(CommandLine, ConfigFileTakesOver) {
   const Outcome outcome = run({"--name=flag", "--config-file=/conf"}, {{"ETCD_NAME", "env"}},
                               "name: file\nelection-timeout: 2000\n");

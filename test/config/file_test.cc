@@ -106,7 +106,7 @@ TEST(ConfigFile, WrongTypes) {
   EXPECT_EQ(error("max-wals: '5'"),
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go "
             "struct field configYAML.max-wals of type uint");
-  // Durations are numbers of nanoseconds.
+  // Durations are numbers of nanoseconds (TRP-61).
   EXPECT_NE(error("grpc-keepalive-timeout: 5s").find("of type time.Duration"), std::string::npos);
   EXPECT_NE(error("pre-vote: 'true'").find("of type bool"), std::string::npos);
   EXPECT_NE(error("pre-vote: 1").find("of type bool"), std::string::npos);

@@ -64,7 +64,7 @@ constexpr Row kRows[] = {
     {"discovery-srv-name", ""},  // F-048
     {"strict-reconfig-check", "true"},  // F-049
     {"pre-vote", "true"},  // F-050
-    {"max-learners", "1"},  // F-051
+    {"max-learners", "1"},  // F-051, VD-06
     {"auto-compaction-mode", "periodic"},  // F-052
     {"auto-compaction-retention", "0"},  // F-053
     {"v2-deprecation", "write-only"},  // F-054

@@ -50,7 +50,7 @@ class PeerTls(unittest.TestCase):
         leader.start().wait_ready()
         self.assertEqual(leader.get("k"), "after")
 
-    # TLS-02 TLS-03 TLS-04 TLS-05
+    # TLS-02 TLS-03 TLS-04 TLS-05 VD-06 (lists of names)
     def test_who_is_let_in(self):
         authority = self.authority
         authority.issue("member")

@@ -121,7 +121,33 @@ class Tls(unittest.TestCase):
         self.assertTrue(self.refuses(server, self.as_client("client")))
         self.assertTrue(self.works(server, self.as_client("other")))
 
-    # F-072, F-073
+    # VD-23, HTTP-02: where gRPC and HTTP have ports of their own, the revocation list holds for both.
+    def test_revoked_client_on_ports_of_their_own(self):
+        self.ca.revoke("other")
+        (http_port,) = harness.free_ports(1)
+        server = self.start(*self.pair, "--trusted-ca-file", self.ca.certificate, "--client-crl-file",
+                            self.ca.file("crl.der"), "--listen-client-http-urls", f"https://127.0.0.1:{http_port}",
+                            client=self.as_client("client"))
+        self.assertTrue(self.refuses(server, self.as_client("other")))
+        self.assertTrue(self.works(server, self.as_client("client")))
+        curl = lambda name: run("curl", "-s", "-m", "10", *self.as_client(name), f"https://127.0.0.1:{http_port}/version")
+        self.assertIn("etcdserver", curl("client").stdout)
+        self.assertNotEqual(curl("other").returncode, 0)
+
+    # TLS-11
+    def test_hosts_are_checked_without_tls_only(self):
+        server = TlsServer(*self.pair, "--host-whitelist=good.example", client=self.trust)
+        self.addCleanup(server.close)
+        plain = server.url.replace("https", "http")
+        server.listen_urls = f"{server.url},{plain}"
+        server.start()
+        asked = lambda url, host: run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *self.trust, "-H",
+                                      f"Host: {host}", "-d", '{"key": "YQ=="}', url + "/v3/kv/range").stdout
+        self.assertEqual(asked(server.url, "evil.example"), "200")
+        self.assertEqual(asked(plain, "evil.example"), "421")
+        self.assertEqual(asked(plain, "good.example:2379"), "200")
+
+    # F-072, F-073, VD-06
     def test_versions_and_ciphers(self):
         def offer(server, *flags):
             return run("openssl", "s_client", "-connect", server.url[8:], *flags, stdin=subprocess.DEVNULL).stdout

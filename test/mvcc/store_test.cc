@@ -73,7 +73,7 @@ TEST_F(StoreTest, LimitAndCount) {  // KV-04, KV-05, TRP-05
   EXPECT_EQ(text("a", "", {.kind = RangeKind::count_only}), "#1@5");
 }
 
-TEST_F(StoreTest, KeysOnlyComesFromTheIndex) {  // KV-07, TRP-06
+TEST_F(StoreTest, KeysOnlyComesFromTheIndex) {  // KV-07, TRP-06, VD-19
   put("a", "v", 7);
   put("b", "w", 8);
   put("b", "w", 8);

@@ -216,7 +216,7 @@ TEST_F(GrpcServerTest, RequestsThatAreNotCalls) {
             "grpc: received message larger than max (4294967295 vs. 2097152)");
 }
 
-// GEN-04, TRP-38
+// GEN-04, TRP-38, CSV-06
 TEST_F(GrpcServerTest, TooManyPings) {
   RawSocket raw(server.listener->port());
   raw.send(std::string(kPrefaceText) + h2_settings());

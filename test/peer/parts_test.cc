@@ -125,7 +125,7 @@ TEST(HashMessages, RequestsAreReadAndWritten) {
   EXPECT_FALSE(parse_hash_request(""));
 }
 
-// PEERH-06
+// PEERH-06, TRP-63
 TEST(HashMessages, AnswersAreReadAndWritten) {
   const mvcc::HashResult hash{0xfedcba98, Revision(-1), Revision(7), Revision(9)};
   const std::string json = hash_answer_json(hash);

@@ -36,6 +36,7 @@ Message message(MessageType type, uint64_t from, uint64_t to, uint64_t term) {
   return m;
 }
 
+// VD-21: raft's optional fields are written when they are zero.
 TEST(Codec, WritesWhatEtcdWrites) {
   EXPECT_EQ(encoded(kEntry), unhex("100318ac02220568656c6c6f"));
   EXPECT_EQ(encoded(Entry{.term = Term(1), .index = Index(1)}), unhex("10011801"));

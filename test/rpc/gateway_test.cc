@@ -270,6 +270,19 @@ TEST(GatewayMetadata, WhatReachesTheMethod) {
   EXPECT_EQ(token->fields.find("authorization"), "Bearer t");
 }
 
+TEST(GatewayMetadata, TokenOfAWebsocket) {  // GW-10, VD-23
+  const auto token = [](net::HttpFields fields) {
+    net::HttpRequest request;
+    request.fields = std::move(fields);
+    return websocket_token(request);
+  };
+  EXPECT_EQ(token({}), std::nullopt);
+  EXPECT_EQ(token({{"Sec-WebSocket-Protocol", "Bearer, secret "}}), "Bearer secret");
+  EXPECT_EQ(token({{"Sec-WebSocket-Protocol", "chat"}}), "");  // takes the place of what else might speak for the client
+  EXPECT_EQ(token({{"Cookie", "a=b; token=t1"}}), "Bearer t1");
+  EXPECT_EQ(token({{"Sec-WebSocket-Protocol", "Bearer, secret"}, {"Cookie", "token=t1; c=d"}}), "Bearer t1");
+}
+
 TEST(GatewayMetadata, StatusOfCodes) {  // GW-08
   const std::vector<std::pair<int, int>> table = {{1, 499}, {2, 500}, {3, 400}, {4, 504}, {5, 404}, {6, 409},
                                                   {7, 403}, {8, 429}, {9, 400}, {10, 409}, {11, 400}, {12, 501},

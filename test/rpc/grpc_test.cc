@@ -354,7 +354,7 @@ TEST_F(GrpcTest, RangeStreamOverTheWire) {  // RS-01, back-pressure
   EXPECT_EQ(merged.SerializeAsString(), whole.SerializeAsString());
 }
 
-TEST_F(GrpcTest, SnapshotOverTheWire) {  // MNT-08, TRP-37
+TEST_F(GrpcTest, SnapshotOverTheWire) {  // MNT-08, TRP-37, VD-05
   rpc.w.member.learner = true;  // served all the same
   for (const size_t bytes : {32 * 1024 * 40, 32 * 1024 * 8 + 1, 1}) {
     std::string all;

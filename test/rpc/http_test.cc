@@ -14,7 +14,7 @@ class HttpTest : public testing::Test {
   RpcWorld rpc;
 };
 
-TEST_F(HttpTest, Health) {  // HTTP-04, MET-13
+TEST_F(HttpTest, Health) {  // HTTP-04, MET-13, TRP-62
   HttpAnswer answer = rpc.get("/health");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"health":"true","reason":""})");
@@ -58,7 +58,7 @@ TEST_F(HttpTest, OnlyGet) {
   }
 }
 
-TEST_F(HttpTest, Livez) {  // HTTP-05, MET-13
+TEST_F(HttpTest, Livez) {  // HTTP-05, MET-13, TRP-62, VD-05
   HttpAnswer answer = rpc.get("/livez");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "ok\n");
@@ -77,7 +77,7 @@ TEST_F(HttpTest, Livez) {  // HTTP-05, MET-13
       4);
 }
 
-TEST_F(HttpTest, Readyz) {  // HTTP-05
+TEST_F(HttpTest, Readyz) {  // HTTP-05, TRP-62, VD-05
   EXPECT_EQ(rpc.get("/readyz").body, "ok\n");
   EXPECT_EQ(rpc.get("/readyz?verbose").body,
             "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n"
@@ -150,6 +150,27 @@ TEST_F(HttpTest, UnknownPath) {  // HTTP-13
     EXPECT_EQ(answer.field("Content-Type"), kPlain);
     EXPECT_EQ(answer.field("Access-Control-Allow-Origin"), "*");
   }
+}
+
+// What Go's mux does before anything is looked up.
+TEST_F(HttpTest, UncleanPathsAreSentOn) {
+  for (const auto& [path, location] : std::vector<std::pair<std::string, std::string>>{
+           {"//v3/kv/range", "/v3/kv/range"},
+           {"/v3/./kv//range/", "/v3/kv/range/"},
+           {"/x/../health?serializable=true", "/health?serializable=true"},
+           {"/../..", "/"},
+           {"/v3", "/v3/"},
+           {"/a//b%20c", "/a/b%2520c"}}) {
+    const HttpAnswer posted = rpc.http_request("POST", path);
+    EXPECT_EQ(posted.status, 307) << path;
+    EXPECT_EQ(posted.field("Location"), location);
+    EXPECT_EQ(posted.field("Access-Control-Allow-Origin"), "*");
+    EXPECT_EQ(posted.body, "");
+  }
+  const HttpAnswer got = rpc.get("//health?a=1&b=2");
+  EXPECT_EQ(got.body, "<a href=\"/health?a=1&amp;b=2\">Temporary Redirect</a>.\n\n");
+  EXPECT_EQ(got.field("Content-Type"), "text/html; charset=utf-8");
+  EXPECT_EQ(rpc.get("/health/").status, 404);
 }
 
 TEST_F(HttpTest, CorsForAll) {  // HTTP-12

@@ -40,7 +40,7 @@ class WatchTest : public testing::Test {
   }
 };
 
-// WAT-01 WAT-08 WAT-13 WAT-20
+// WAT-01 WAT-08 WAT-13 WAT-20 TRP-20
 TEST_F(WatchTest, CreateEventsCancel) {
   GrpcWorld world;
   ::grpc::ClientContext context;

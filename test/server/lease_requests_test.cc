@@ -103,6 +103,7 @@ TEST_F(LeaseRequestsTest, AnUnknownLeaseIsNotFound) {
   EXPECT_TRUE(is(look_up(7)->answer->status(), EtcdError::lease_not_found));
 }
 
+// VD-17
 TEST_F(SlowLeaseRequestsTest, WithoutTheGateEveryRenewalWaits) {
   grant(7, 10);
   l.board.set_committed(Index(5));

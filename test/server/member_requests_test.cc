@@ -69,7 +69,7 @@ TEST_F(MemberRequests, TooLarge) {
   EXPECT_EQ(too_large->text, "etcdserver: request is too large");
 }
 
-// PUT-02, PUT-03, ERR-26: what is committed runs away from what is applied, because the backend's disk is stuck.
+// PUT-02, PUT-03, ERR-26, VD-17: what is committed runs away from what is applied, because the backend's disk is stuck.
 TEST_F(MemberRequests, TooManyWhileApplyIsBehind) {
   config().backend_batch_limit = 1;
   config().priority_requests = true;

@@ -37,7 +37,7 @@ class RangeStreamTest : public testing::Test {
   V3World w;
 };
 
-TEST_F(RangeStreamTest, ChunksMergeToTheRange) {  // RS-01, RS-03, RS-05
+TEST_F(RangeStreamTest, ChunksMergeToTheRange) {  // RS-01, RS-03, RS-05, VD-16
   for (int i = 0; i < 95; ++i) w.put(fmt::format("k{:03}", i), "v");
   pb::RangeRequest request = all_keys();
   auto stream = open(request);
@@ -54,7 +54,7 @@ TEST_F(RangeStreamTest, ChunksMergeToTheRange) {  // RS-01, RS-03, RS-05
   EXPECT_TRUE(stream->final_status().ok());
 }
 
-TEST_F(RangeStreamTest, RevisionIsPinned) {  // RS-04, RS-07
+TEST_F(RangeStreamTest, RevisionIsPinned) {  // RS-04, RS-07, TRP-24
   for (int i = 0; i < 15; ++i) w.put(fmt::format("k{:02}", i), "v");
   auto stream = open(all_keys());
   next(*stream);

@@ -182,7 +182,7 @@ TEST_F(V3ServerTest, PutChecks) {
   EXPECT_TRUE(w.proposer.proposals.empty());
 }
 
-TEST_F(V3ServerTest, NoRoomRaisesTheAlarmFirst) {  // GEN-15, PUT-15, MNT-02
+TEST_F(V3ServerTest, NoRoomRaisesTheAlarmFirst) {  // GEN-15, PUT-15, MNT-02, TRP-01
   w.member.size = (int64_t{2} << 30) - 256 - 2;
   pb::PutRequest request;
   request.set_key("k");
@@ -300,7 +300,7 @@ TEST_F(V3ServerTest, Status) {  // MNT-04
   EXPECT_THAT(s.errors(), ElementsAre("etcdserver: no leader", "memberID:5 alarm:NOSPACE"));
 }
 
-TEST_F(V3ServerTest, MemberList) {  // CLU-10, GEN-06
+TEST_F(V3ServerTest, MemberList) {  // CLU-10, GEN-06, VD-06
   std::unique_ptr<pb::MemberListResponse> list;
   const auto take = [&](absl::StatusOr<std::unique_ptr<pb::MemberListResponse>> r) {
     list = *std::move(r);
@@ -332,7 +332,7 @@ TEST_F(V3ServerTest, HealthReadNeedsNoKey) {  // HTTP-04
   EXPECT_TRUE(is(status, EtcdError::timeout));
 }
 
-TEST_F(V3ServerTest, HashAndDefragment) {  // MNT-06, MNT-07
+TEST_F(V3ServerTest, HashAndDefragment) {  // MNT-06, MNT-07, VD-05
   w.put("a", "1");
   std::unique_ptr<pb::HashKVResponse> hash;
   w.v3->hash_kv(

@@ -41,6 +41,35 @@ TEST_F(WaitTableTest, AnswersOnceOnTheWaitersExecutor) {
   EXPECT_FALSE(table_.contains(7));
 }
 
+TEST_F(WaitTableTest, ManyAreAnsweredWithOneTaskAnExecutor) {
+  absl::Status a, b, c;
+  ManualExecutor other(clock_);
+  table_.add(1, waiter(seconds(7), &a));
+  table_.add(2, waiter(seconds(7), &b));
+  table_.add(3, waiter(seconds(7), &c));
+  WaitTable::Waiter elsewhere = waiter(seconds(7), &c);
+  elsewhere.reply_on = &other;
+  table_.add(4, std::move(elsewhere));
+  std::vector<WaitTable::Answer> answers;
+  for (const uint64_t id : {4, 2, 9, 1}) {  // nobody waits for 9
+    answers.push_back({id, std::make_unique<apply::Result>()});
+    answers.back().result->status = error(id == 2 ? EtcdError::no_space : EtcdError::timeout);
+  }
+  table_.trigger_all(answers);
+  EXPECT_TRUE(answers.empty());
+  EXPECT_EQ(answers_, 0);
+  executor_.run();
+  EXPECT_EQ(answers_, 2);
+  EXPECT_TRUE(is(a, EtcdError::timeout));
+  EXPECT_TRUE(is(b, EtcdError::no_space));
+  EXPECT_EQ(table_.size(), 1u);
+  other.run();
+  EXPECT_EQ(answers_, 3);
+  table_.trigger_all(answers);
+  executor_.run();
+  EXPECT_EQ(answers_, 3);
+}
+
 TEST_F(WaitTableTest, TakesOnlyWhatIsDueInWhateverOrderItCame) {
   absl::Status a, b, c;
   table_.add(1, waiter(seconds(7), &a));
