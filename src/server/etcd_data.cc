@@ -10,6 +10,7 @@
 #include "server/etcd_members.h"
 #include "server/member_info.h"
 #include "server/snapshot_import.h"
+#include "server/storage_version.h"
 #include "wal/segments.h"
 #include "wal/snap_file.h"
 
@@ -56,12 +57,9 @@ absl::Status check_versions(BboltFile& database, const MemberConfig& config) {
   const auto ours = membership::parse_version(kEtcdVersion);
   auto storage = database.get(Bucket::meta, backend::kStorageVersionKey);
   if (!storage.ok()) return storage.status();
-  if (*storage) {
-    const auto version = membership::parse_version(**storage);
-    if (!version || ours->without_patch() < version->without_patch())
-      return refused(config, fmt::format("its storage version {} is newer than {}, the one of this "
-                                         "server", **storage, ours->major_minor()));
-  }
+  if (*storage && !StorageVersion::is_known(**storage))
+    return refused(config, fmt::format("its storage version {} is newer than {}, the one of this "
+                                       "server", **storage, ours->major_minor()));
   auto cluster = database.get(Bucket::cluster, membership::kClusterVersionKey);
   if (!cluster.ok()) return cluster.status();
   if (!*cluster) return absl::OkStatus();

@@ -77,7 +77,8 @@ void RaftOwner::arm_tick() {
 void RaftOwner::tick() {
   if (stopped_) return;
   const env::Instant now = executor_.now();
-  if (board_.is_leader() && now - last_tick_ > 2 * options_.heartbeat_interval) {
+  const bool alone = conf_state_.voters.size() + conf_state_.learners.size() <= 1;
+  if (board_.is_leader() && !alone && now - last_tick_ > 2 * options_.heartbeat_interval) {
     metrics_.heartbeat_failures->increment();
     log_.warn("leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow disk",
               {{"heartbeat-interval", static_cast<double>(options_.heartbeat_interval.count()) / 1e9},

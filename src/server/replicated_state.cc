@@ -36,6 +36,7 @@ std::shared_ptr<backend::Backend> ReplicatedState::make_backend(std::unique_ptr<
 absl::Status ReplicatedState::open(std::unique_ptr<backend::Engine> engine) {
   const Member::World& world = given_.world;
   backend = make_backend(std::move(engine));
+  if (absl::Status s = StorageVersion::check(*backend); !s.ok()) return s;
   auto opened = apply::StateMachine::open(
       *backend, membership::Cluster::provisional(given_.log.cluster, given_.log.known_members),
       machine_options(given_.config, given_.log.member),

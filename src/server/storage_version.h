@@ -3,9 +3,14 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "apply/state_machine.h"
 #include "backend/backend.h"
+#include "base/errors.h"
+#include "fmt/format.h"
+#include "membership/version.h"
+#include "server/member_info.h"
 #include "server/member_view.h"
 
 namespace holdfast::server {
@@ -13,6 +18,18 @@ namespace holdfast::server {
 class StorageVersion : public apply::StateObserver {
  public:
   // `on_lowered`: the cluster's version went down.
+  // A schema that this server doesn't know, with etcd's text: FailedPrecondition.
+  static absl::Status check(backend::Backend& backend) {
+    backend::ReadView stored = backend.view();
+    const auto text = stored.get(backend::Bucket::meta, backend::kStorageVersionKey);
+    if (!text || is_known(*text)) return absl::OkStatus();
+    return make_status(absl::StatusCode::kFailedPrecondition, fmt::format("version \"{}\" is not supported", *text));
+  }
+  static bool is_known(std::string_view text) {
+    const auto version = membership::parse_version(text);
+    const auto ours = membership::parse_version(kEtcdVersion);
+    return version && !(ours->without_patch() < version->without_patch());
+  }
   StorageVersion(apply::StateMachine& machine, MemberView& view, std::function<void()> on_lowered)
       : machine_(machine), view_(view), on_lowered_(std::move(on_lowered)) {
     on_cluster_changed(machine.cluster());

@@ -14,7 +14,7 @@ constexpr Row kRows[] = {
     {"name", "default"},  // F-001
     {"data-dir", ""},  // F-002: ${name}.etcd, when the name is known
     {"wal-dir", ""},  // F-003
-    {"snapshot-count", "10000"},  // F-004
+    {"snapshot-count", "10000"},  // F-004, VD-04
     {"snapshot-catchup-entries", "5000"},  // F-005
     {"max-snapshots", "5"},  // F-006
     {"max-wals", "5"},  // F-007

@@ -41,6 +41,11 @@ class ThreeMembers(unittest.TestCase):
         second.pause()
         refused = leader.etcdctl("put", "k", "v", timeout="2s", check=False)
         self.assertNotEqual(refused.returncode, 0)
+        # TRP-36: who asks for the list as this member knows it gets it, and the status says what is wrong.
+        with urllib.request.urlopen(leader.url + "/v3/cluster/member/list", b"{}", timeout=10) as answer:
+            self.assertEqual(len(json.load(answer)["members"]), 3)
+        harness_wait(lambda: leader.status().get("errors") == ["etcdserver: no leader"], 20,
+                     lambda: str(leader.status()))
         # A member that joins may be what the quorum waits for, and asks this first: it is not kept waiting.
         with self.assertRaises(urllib.error.HTTPError) as unanswered:
             urllib.request.urlopen(leader.peer_url + "/downgrade/enabled", timeout=20)

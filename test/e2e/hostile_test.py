@@ -218,6 +218,39 @@ class Hostile(unittest.TestCase):
         self.assertEqual(len(series), 1, series)
         self.assertIn('{From="unknown"}', series[0])
 
+    # TLS-10: a peer says something within --raft-read-timeout or goes; clients may be silent, if they live.
+    def test_silent_connections(self):
+        client, peer = self.connect(), self.connect(port=self.server.peer_port)
+        self.assertEqual(peer.recv(1), b"")
+        self.assertGreater(self.keepalive(client), 0)
+        self.assertLessEqual(self.keepalive(client), 30)
+        with self.assertRaises(BlockingIOError):
+            client.setblocking(False)
+            client.recv(1)
+
+    def keepalive(self, s):
+        """Seconds to the next question whether the other end lives, which the server's end of the connection asks."""
+        with open("/proc/net/tcp") as f:
+            for fields in map(str.split, f):
+                if fields[2].endswith(f":{s.getsockname()[1]:04X}") and fields[5].startswith("02:"):
+                    return int(fields[5][3:], 16) / os.sysconf("SC_CLK_TCK")
+        return None
+
+    # TLS-10, F-025
+    def test_a_port_is_shared_if_both_want_it(self):
+        for flags in ((), ("--socket-reuse-port",)):
+            server = harness.Server(harness.HOLDFAST, *flags)
+            self.addCleanup(server.close)
+            with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                other.bind(("127.0.0.1", server.peer_port))
+                other.listen()
+                if flags:
+                    server.start()
+                else:
+                    with self.assertRaisesRegex(RuntimeError, "Address already in use"):
+                        server.start()
+
 
 @unittest.skipUnless(harness.have("etcdctl"), "etcdctl is not installed")
 class Oversized(unittest.TestCase):

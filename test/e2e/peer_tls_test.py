@@ -65,7 +65,7 @@ class PeerTls(unittest.TestCase):
         self.assertFalse(self.may_ask(member, authority.issue("stranger")))
         self.assertFalse(self.may_ask(member, (authority.file("revoked.pem"), authority.file("revoked.key"))))
         self.assertTrue(self.may_ask(member, authority.issue("friend")))
-        # A certificate for another address, and for names that the address has or has not.
+        # TRP-67: a certificate for another address, and for names that the address has or has not.
         self.assertFalse(self.may_ask(member, authority.issue("elsewhere", "IP:10.1.2.3")))
         self.assertTrue(self.may_ask(member, authority.issue("named", "DNS:localhost")))
         self.assertFalse(self.may_ask(member, authority.issue("named", "DNS:no-such-host.invalid,IP:10.1.2.3")))

@@ -170,6 +170,31 @@ class TakeOver(unittest.TestCase):
         self.assertIn(path, log)
 
 
+@unittest.skipUnless(os.path.exists(UTL) and harness.have("etcdctl"), "holdfastutl or etcdctl is missing")
+class GivenBack(unittest.TestCase):
+    # VER-06: whatever the log holds, an older etcd reads none of it: its newest snapshot says all that is applied.
+    def test_no_older_member_reads_entries_of_ours(self):
+        server = Server(HOLDFAST)
+        self.addCleanup(server.close)
+        server.start()
+        for i in range(20):
+            server.etcdctl("put", f"key{i}", "v")
+        server.process.terminate()
+        server.process.wait(20)
+        data = os.path.join(server.folder, "data")
+        snap = os.path.join(data, "member", "snap")
+        self.assertEqual([n for n in os.listdir(snap) if n.endswith(".snap")], [])
+        subprocess.run([UTL, "migrate", "--data-dir", data], check=True, capture_output=True)
+        kept, = (n for n in os.listdir(snap) if n.startswith("holdfast.lmdb.kept-"))
+        applied = kept.rsplit("-", 1)[1]
+        self.assertGreater(int(applied, 16), 20)
+        newest, = (n for n in os.listdir(snap) if n.endswith(".snap"))
+        self.assertEqual(newest.removesuffix(".snap").split("-")[1], applied)
+        # VD-18: with the membership as members before 3.7 look for it.
+        with open(os.path.join(snap, newest), "rb") as f:
+            self.assertIn(b"/0/members/", f.read())
+
+
 # A cluster of holdfast's has version 3.7, which older ones refuse.
 @unittest.skipUnless(os.path.exists(UTL) and harness.version_of(ETCD) >= (3, 7), "holdfastutl or etcd 3.7 is missing")
 class AndBack(unittest.TestCase):

@@ -92,6 +92,7 @@ class Tls(unittest.TestCase):
         self.assertEqual(refusal["error"], "tls: client didn't provide a certificate")
         self.assertRegex(refusal["remote-addr"], r"^127\.0\.0\.1:\d+$")
         self.assertEqual(refusal["server-name"], "")
+        # TRP-67: with a certificate for another address, which a peer is sent away for (peer_tls_test.py).
         self.assertTrue(self.works(server, self.as_client("other")))
         server.close()
         server = self.start(*self.pair, *ca, "--client-cert-auth", "--client-cert-allowed-hostname",

@@ -189,7 +189,7 @@ TEST_F(GrpcTest, SortedRange) {  // KV-10, KV-12
   EXPECT_EQ(response.header().raft_term(), 7u);
 }
 
-TEST_F(GrpcTest, LearnerServesLittle) {  // GEN-08
+TEST_F(GrpcTest, LearnerServesLittle) {  // GEN-08, TRP-35
   rpc.w.member.learner = true;
   pb::RangeRequest range;
   range.set_key("a");

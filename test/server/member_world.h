@@ -34,9 +34,11 @@ struct MemberWorld {
   // Starts the member and waits until it serves.
   void boot() {
     start();
+    ASSERT_TRUE(refused.ok()) << refused;
     ASSERT_TRUE(run_until([this] { return ready; })) << "not ready";
   }
   void start() {
+    refused = absl::OkStatus();
     process = std::make_unique<sim::SimProcess>(scheduler, clock, sim::SimProcess::Options{.seed = next_seed()});
     process->set_busy_time([this] { return disk.take_busy_time() + std::exchange(commits_took_, {}); });
     image->before_commit = [this] {
@@ -51,12 +53,13 @@ struct MemberWorld {
     apply.post([this, executors] {
       auto opened = Member::open(config, {clock, process->random(), disk, *process, process->faults(), metrics, log},
                                  executors, [this](const std::string& path) { return open_engine(path); },
-                                 {peers, nullptr});
-      ASSERT_TRUE(opened.ok()) << opened.status();
+                                 {*peers, nullptr});
+      refused = opened.status();
+      if (!opened.ok()) return;
       member = *std::move(opened);
       member->start({.ready = [this] { ready = true; }, .removed = {}});
     });
-    ASSERT_TRUE(run_until([this] { return member != nullptr; }));
+    ASSERT_TRUE(run_until([this] { return member != nullptr || !refused.ok(); }));
   }
   // Power off: the process is gone, and of what it had not synced a random part.
   void crash() {
@@ -96,10 +99,12 @@ struct MemberWorld {
   env::Duration commit_time{};  // that a commit of the backend takes
   MapMetrics metrics;
   NullLogger log;
-  NoPeers peers;
+  NoPeers nobody;
+  Peers* peers = &nobody;
   std::unique_ptr<sim::SimProcess> process;
   sim::SimExecutor* io = nullptr;  // of clients
   std::unique_ptr<Member> member;
+  absl::Status refused;  // why it did not start
   bool ready = false;
 
  private:

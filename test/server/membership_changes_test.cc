@@ -118,6 +118,15 @@ TEST_F(MembershipChangesTest, AddingNeedsAQuorumThatIsConnected) {
   EXPECT_TRUE(add({"http://new:1"}).ok());
 }
 
+// VD-14: with one down, as long as the new member would not be one too many.
+TEST_F(MembershipChangesTest, AddingGoesOnWithOneMemberDown) {
+  add_voter(kTwo);
+  add_voter(kThree, /*connected=*/false);
+  EXPECT_TRUE(is(add({"http://new:1"}), EtcdError::unhealthy)) << "two of three, and three of four are needed then";
+  add_voter(MemberId(0x4));
+  EXPECT_TRUE(add({"http://new:1"}).ok()) << "three of four, and three of five are needed then";
+}
+
 // CLU-06, OPS-07
 TEST_F(MembershipChangesTest, RemovingLeavesAQuorumThatIsConnected) {
   add_voter(kTwo);
