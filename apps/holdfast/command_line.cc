@@ -10,6 +10,7 @@
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
 #include "apps/holdfast/validate.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
@@ -178,7 +179,7 @@ void raise_raft_timeout(env::Duration& timeout, std::string_view name,
   timeout = kRaftTimeoutMin;
   notices.push_back({LogLevel::info,
                      fmt::format("{} increased to minimum value: {}", name,
-                                 go_duration_text(kRaftTimeoutMin)),
+                                 go_duration(kRaftTimeoutMin)),
                      {}});
 }
 

@@ -6,6 +6,7 @@
 #include "apps/holdfast/go_values.h"
 #include "apps/holdfast/overloaded.h"
 #include "base/check.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
@@ -116,7 +117,7 @@ absl::Status set_from_text(const Flag& flag, std::string_view text, Config& conf
 std::string value_text(const Flag& flag, const Config& config) {
   Config& c = const_cast<Config&>(config);  // the accessors serve both directions; nothing is written
   return std::visit(
-      Overloaded{[&](env::Duration& (*get)(Config&)) { return go_duration_text(get(c)); },
+      Overloaded{[&](env::Duration& (*get)(Config&)) { return go_duration(get(c)); },
                  [&](std::string& (*get)(Config&)) { return get(c); },
                  [&](std::vector<Url>& (*get)(Config&)) { return join_urls(get(c)); },
                  [&](FeatureGates& (*get)(Config&)) { return get(c).text(); },

@@ -3,6 +3,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/go_text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
@@ -148,59 +149,6 @@ absl::StatusOr<env::Duration> parse_go_duration(std::string_view text) {
   if (total == kLimit && !negative) return bad_duration("invalid duration", text);
   const uint64_t magnitude = static_cast<uint64_t>(total);
   return env::Duration(static_cast<int64_t>(negative ? -magnitude : magnitude));
-}
-
-std::string go_duration_text(env::Duration duration) {
-  const int64_t count = duration.count();
-  if (count == 0) return "0s";
-  const uint64_t magnitude = count < 0 ? -static_cast<uint64_t>(count) : static_cast<uint64_t>(count);
-  std::string out = count < 0 ? "-" : "";
-  // `value` units with a fraction whose trailing zeros are dropped.
-  auto append = [&out](uint64_t value, uint64_t unit, std::string_view name) {
-    out += fmt::format("{}", value / unit);
-    if (uint64_t rest = value % unit; rest != 0) {
-      std::string digits = fmt::format("{}", unit + rest).substr(1);
-      while (digits.back() == '0') digits.pop_back();
-      out += "." + digits;
-    }
-    out += name;
-  };
-  if (magnitude < 1'000) {
-    append(magnitude, 1, "ns");
-  } else if (magnitude < 1'000'000) {
-    append(magnitude, 1'000, "\xC2\xB5s");
-  } else if (magnitude < 1'000'000'000) {
-    append(magnitude, 1'000'000, "ms");
-  } else {
-    const uint64_t hours = magnitude / 3'600'000'000'000;
-    const uint64_t minutes = magnitude / 60'000'000'000 % 60;
-    if (hours > 0) out += fmt::format("{}h", hours);
-    if (hours > 0 || minutes > 0) out += fmt::format("{}m", minutes);
-    append(magnitude % 60'000'000'000, 1'000'000'000, "s");
-  }
-  return out;
-}
-
-std::string go_quote(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    const auto byte = static_cast<uint8_t>(c);
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (byte < 0x20 || byte == 0x7f) {
-          out += fmt::format("\\x{:02x}", byte);
-        } else {
-          out.push_back(c);
-        }
-    }
-  }
-  out.push_back('"');
-  return out;
 }
 
 }  // namespace holdfast::config

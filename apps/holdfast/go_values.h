@@ -19,9 +19,5 @@ absl::StatusOr<int64_t> parse_go_int(std::string_view text);
 // "1h30m", "1.5s", "-2us", "0". The error is time.ParseDuration's own text.
 absl::StatusOr<env::Duration> parse_go_duration(std::string_view text);
 
-// "1m30s", "300ms", "0s": time.Duration's String().
-std::string go_duration_text(env::Duration duration);
-// %q: double quotes, escapes for what isn't printable.
-std::string go_quote(std::string_view text);
 
 }  // namespace holdfast::config

@@ -2,12 +2,13 @@
 
 #include "apps/holdfast/go_values.h"
 #include "apps/holdfast/version.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {
 namespace {
 
-std::string milliseconds(uint64_t count) { return go_duration_text(std::chrono::milliseconds(count)); }
+std::string milliseconds(uint64_t count) { return go_duration(std::chrono::milliseconds(count)); }
 
 // etcd keeps a number of revisions as a duration, too.
 env::Duration compaction_retention(const Resolved& resolved) {
@@ -19,7 +20,7 @@ env::Duration compaction_retention(const Resolved& resolved) {
 }  // namespace
 
 std::vector<LogField> settings_report(const Config& c, const StartFacts& facts) {
-  const std::string retention = go_duration_text(compaction_retention(c.resolved));
+  const std::string retention = go_duration(compaction_retention(c.resolved));
   const Discovery& discovery = c.discovery;
   return {
       {"etcd-version", kEtcdVersion},
@@ -58,24 +59,24 @@ std::vector<LogField> settings_report(const Config& c, const StartFacts& facts) 
       {"pre-vote", c.pre_vote},
       {"feature-gates", c.feature_gates.text()},
       {"initial-corrupt-check", c.feature_gates.enabled(Feature::initial_corrupt_check)},
-      {"corrupt-check-time-interval", go_duration_text(c.corrupt_check_time)},
-      {"compact-check-time-interval", go_duration_text(c.compact_hash_check_time)},
+      {"corrupt-check-time-interval", go_duration(c.corrupt_check_time)},
+      {"compact-check-time-interval", go_duration(c.compact_hash_check_time)},
       {"auto-compaction-mode", c.auto_compaction_mode},
       {"auto-compaction-retention", retention},
       {"auto-compaction-interval", retention},
       {"discovery-token", discovery.token},
       {"discovery-endpoints", fmt::format("{}", fmt::join(discovery.endpoints, ","))},
-      {"discovery-dial-timeout", go_duration_text(discovery.dial_timeout)},
-      {"discovery-request-timeout", go_duration_text(discovery.request_timeout)},
-      {"discovery-keepalive-time", go_duration_text(discovery.keepalive_time)},
-      {"discovery-keepalive-timeout", go_duration_text(discovery.keepalive_timeout)},
+      {"discovery-dial-timeout", go_duration(discovery.dial_timeout)},
+      {"discovery-request-timeout", go_duration(discovery.request_timeout)},
+      {"discovery-keepalive-time", go_duration(discovery.keepalive_time)},
+      {"discovery-keepalive-timeout", go_duration(discovery.keepalive_timeout)},
       {"discovery-insecure-transport", discovery.insecure_transport},
       {"discovery-insecure-skip-tls-verify", discovery.insecure_skip_tls_verify},
       {"discovery-cert", discovery.cert_file},
       {"discovery-key", discovery.key_file},
       {"discovery-cacert", discovery.ca_file},
       {"discovery-user", discovery.user},
-      {"downgrade-check-interval", go_duration_text(c.downgrade_check_time)},
+      {"downgrade-check-interval", go_duration(c.downgrade_check_time)},
       {"max-learners", c.max_learners},
       {"v2-deprecation", c.v2_deprecation},
   };

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "apps/holdfast/go_values.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 
 namespace holdfast::config {

@@ -8,6 +8,7 @@
 #include "apps/holdfast/config_file.h"
 #include "apps/holdfast/flag_table.h"
 #include "apps/holdfast/go_values.h"
+#include "base/go_text.h"
 #include "base/text.h"
 #include "fmt/format.h"
 
@@ -204,7 +205,7 @@ absl::Status check_features(const Config& config, Notices& notices) {
         "LeaseCheckpoint");
   if (config.compact_hash_check_time.count() <= 0)
     return refuse(fmt::format("--compact-hash-check-time must be >0 (set to {})",
-                              go_duration_text(config.compact_hash_check_time)));
+                              go_duration(config.compact_hash_check_time)));
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "raft-transcript/interaction.h"
 #include "raft-transcript/transcript.h"
@@ -52,7 +53,7 @@ absl::Status set_read_only(const std::string& text, Config& config) {
   } else if (text == "lease-based") {
     config.read_only_option = raft::ReadOnlyOption::lease_based;
   } else {
-    return printed(fmt::format("invalid read-only option {}", raft::quote(text)));
+    return printed(fmt::format("invalid read-only option {}", go_quote(text)));
   }
   return absl::OkStatus();
 }
@@ -362,7 +363,7 @@ class InteractionKind : public Kind {
         if (key == "v1") {
           if (!parse(value, v1)) {
             return printed(
-                fmt::format("strconv.ParseBool: parsing {}: invalid syntax", raft::quote(value)));
+                fmt::format("strconv.ParseBool: parsing {}: invalid syntax", go_quote(value)));
           }
         } else if (key != "transition") {
           return printed(fmt::format("unknown command {}", key));

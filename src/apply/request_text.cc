@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "absl/strings/escaping.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "raft_internal.pb.h"
 
@@ -12,12 +12,8 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-std::string quoted(std::string_view bytes) {
-  return fmt::format("\"{}\"", absl::CEscape({bytes.data(), bytes.size()}));
-}
-
 std::string text(const PutCommand& put) {
-  std::string out = fmt::format("key:{} value_size:{}", quoted(put.key), put.value.size());
+  std::string out = fmt::format("key:{} value_size:{}", go_quote(put.key), put.value.size());
   if (put.lease) out += fmt::format(" lease:{}", put.lease.value);
   if (put.prev_kv) out += " prev_kv:true";
   if (put.ignore_value) out += " ignore_value:true";
@@ -32,9 +28,9 @@ std::string text(const pb::Compare& compare) {
   std::string out =
       fmt::format("result:{} target:{} key:{} value_size:{}",
                   pb::Compare_CompareResult_Name(compare.result()),
-                  pb::Compare_CompareTarget_Name(compare.target()), quoted(compare.key()),
+                  pb::Compare_CompareTarget_Name(compare.target()), go_quote(compare.key()),
                   compare.value().size());
-  if (!compare.range_end().empty()) out += " range_end:" + quoted(compare.range_end());
+  if (!compare.range_end().empty()) out += " range_end:" + go_quote(compare.range_end());
   return out;
 }
 
@@ -89,7 +85,7 @@ std::string command_text(const ParsedRequest& request) {
 std::string loggable(const ParsedRequest& request) {
   std::string header = fmt::format("ID:{}", request.id());
   if (!request.caller().username.empty())
-    header += fmt::format(" username:{} auth_revision:{}", quoted(request.caller().username),
+    header += fmt::format(" username:{} auth_revision:{}", go_quote(request.caller().username),
                           request.caller().auth_revision);
   return fmt::format("header:<{}> {}", header, command_text(request));
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "net/grpc_wire.h"
 

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "net/grpc_wire.h"
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "base/text.h"
 #include "fmt/format.h"
 
@@ -169,31 +170,6 @@ std::string encode_base64(std::string_view bytes) {
   }
   if (count > 0) out += kBase64[bits << (6 - count) & 63];
   return out;
-}
-
-std::string go_quote(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    char c = text[0];
-    size_t length = utf8_length(text);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (length == 0 || (length == 1 && (c < ' ' || c == 0x7f))) {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-      length = 1;
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<size_t>(length, 1));
-  }
-  return out += '"';
 }
 
 absl::StatusCode grpc_code(std::string_view decimal) {

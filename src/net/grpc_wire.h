@@ -31,8 +31,6 @@ bool is_grpc_content_type(std::string_view value);
 std::optional<std::string> decode_base64(std::string_view text);
 std::string encode_base64(std::string_view bytes);  // without padding
 
-// Go's %q of a string: quotes, with escapes for quotes, backslashes and what is not printable.
-std::string go_quote(std::string_view text);
 
 // The code on the wire as absl's; anything unknown is kUnknown.
 absl::StatusCode grpc_code(std::string_view decimal);

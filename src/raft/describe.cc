@@ -1,9 +1,9 @@
 #include "raft/describe.h"
 
-#include <array>
 #include <iterator>
 #include <vector>
 
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "raft/codec.h"
 #include "raft/confchange.h"
@@ -13,107 +13,6 @@ namespace holdfast::raft {
 namespace {
 
 auto to(std::string& out) { return std::back_inserter(out); }
-
-// A code point and how many bytes it took; 0 bytes if they are not UTF-8.
-struct Rune {
-  uint32_t value = 0;
-  size_t size = 0;
-};
-
-Rune decode_rune(std::string_view bytes) {
-  const auto lead = static_cast<uint8_t>(bytes[0]);
-  if (lead < 0x80) return {lead, 1};
-  size_t size;
-  uint32_t value;
-  uint32_t least;
-  if ((lead & 0xe0) == 0xc0) {
-    size = 2, value = lead & 0x1f, least = 0x80;
-  } else if ((lead & 0xf0) == 0xe0) {
-    size = 3, value = lead & 0x0f, least = 0x800;
-  } else if ((lead & 0xf8) == 0xf0) {
-    size = 4, value = lead & 0x07, least = 0x10000;
-  } else {
-    return {};
-  }
-  if (bytes.size() < size) return {};
-  for (size_t i = 1; i < size; ++i) {
-    const auto byte = static_cast<uint8_t>(bytes[i]);
-    if ((byte & 0xc0) != 0x80) return {};
-    value = value << 6 | (byte & 0x3f);
-  }
-  if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return {};
-  return {value, size};
-}
-
-// Controls, format characters, spaces other than ' ', private use and noncharacters: what Go
-// escapes.
-bool printable(uint32_t rune) {
-  if (rune < 0x20 || rune == 0x7f) return false;
-  if (rune < 0x7f) return true;
-  struct Range {
-    uint32_t first, last;
-  };
-  static constexpr std::array<Range, 13> kHidden = {{{0x7f, 0xa0},
-                                                     {0xad, 0xad},
-                                                     {0x61c, 0x61c},
-                                                     {0x1680, 0x1680},
-                                                     {0x180e, 0x180e},
-                                                     {0x2000, 0x200f},
-                                                     {0x2028, 0x202f},
-                                                     {0x205f, 0x206f},
-                                                     {0x3000, 0x3000},
-                                                     {0xe000, 0xf8ff},
-                                                     {0xfeff, 0xfeff},
-                                                     {0xfff0, 0xfffb},
-                                                     {0xe0000, 0x10ffff}}};
-  for (const Range& range : kHidden) {
-    if (rune >= range.first && rune <= range.last) return false;
-  }
-  return (rune & 0xfffe) != 0xfffe;
-}
-
-void quote_rune(Rune rune, std::string_view bytes, std::string& out) {
-  switch (rune.value) {
-    case '"':
-      out += "\\\"";
-      return;
-    case '\\':
-      out += "\\\\";
-      return;
-    case '\a':
-      out += "\\a";
-      return;
-    case '\b':
-      out += "\\b";
-      return;
-    case '\f':
-      out += "\\f";
-      return;
-    case '\n':
-      out += "\\n";
-      return;
-    case '\r':
-      out += "\\r";
-      return;
-    case '\t':
-      out += "\\t";
-      return;
-    case '\v':
-      out += "\\v";
-      return;
-    default:
-      break;
-  }
-  if (printable(rune.value)) {
-    out += bytes.substr(0, rune.size);
-  } else if (rune.value < 0x80) {
-    fmt::format_to(to(out), "\\x{:02x}", rune.value);
-  } else if (rune.value < 0x10000) {
-    fmt::format_to(to(out), "\\u{:04x}", rune.value);
-  } else {
-    fmt::format_to(to(out), "\\U{:08x}", rune.value);
-  }
-}
 
 std::string describe_ids(const std::vector<MemberId>& ids) {
   std::string out = "[";
@@ -238,21 +137,6 @@ std::string_view name(ConfChangeTransition value) {
   return "?";
 }
 
-std::string quote(std::string_view bytes) {
-  std::string out = "\"";
-  while (!bytes.empty()) {
-    const Rune rune = decode_rune(bytes);
-    if (rune.size == 0) {
-      fmt::format_to(to(out), "\\x{:02x}", static_cast<uint8_t>(bytes[0]));
-      bytes.remove_prefix(1);
-      continue;
-    }
-    quote_rune(rune, bytes, out);
-    bytes.remove_prefix(rune.size);
-  }
-  return out + "\"";
-}
-
 std::string describe(const HardState& state) {
   std::string out = fmt::format("Term:{}", state.term.value);
   if (state.vote != kNone) fmt::format_to(to(out), " Vote:{}", state.vote.value);
@@ -282,7 +166,7 @@ std::string describe(const ConfChangeV2& change) {
     fmt::format_to(to(out), " changes:{{type:{} node_id:{}}}", name(single.type),
                    single.node_id.value);
   }
-  if (!change.context.empty()) out += " context:" + quote(change.context.view());
+  if (!change.context.empty()) out += " context:" + go_quote(change.context.view());
   return out;
 }
 

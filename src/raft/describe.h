@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "base/go_text.h"
 #include "raft/message.h"
 #include "raft/ready.h"
 #include "raft/types.h"
@@ -16,9 +17,6 @@ std::string_view name(EntryType type);              // "EntryNormal", ...
 std::string_view name(ConfChangeType type);         // "ConfChangeAddNode", ...
 std::string_view name(ConfChangeTransition value);  // "ConfChangeTransitionAuto", ...
 
-// Go's %q: double quotes, escapes for what is not printable.
-std::string quote(std::string_view bytes);
-
 // Shows an entry's payload.
 using EntryFormatter = absl::FunctionRef<std::string(std::string_view)>;
 
@@ -27,10 +25,10 @@ std::string describe(const SoftState& state);
 std::string describe(const ConfState& state);
 std::string describe(const Snapshot& snapshot);
 std::string describe(const ConfChangeV2& change);
-std::string describe(const Entry& entry, EntryFormatter format = quote);
+std::string describe(const Entry& entry, EntryFormatter format = go_quote);
 std::string describe(const Entries& entries,
-                     EntryFormatter format = quote);  // one line each, ended
-std::string describe(const Message& message, EntryFormatter format = quote);
-std::string describe(const Ready& ready, EntryFormatter format = quote);
+                     EntryFormatter format = go_quote);  // one line each, ended
+std::string describe(const Message& message, EntryFormatter format = go_quote);
+std::string describe(const Ready& ready, EntryFormatter format = go_quote);
 
 }  // namespace holdfast::raft

@@ -5,6 +5,8 @@
 
 #include "apply/alarm_store.h"
 #include "base/errors.h"
+#include "base/go_text.h"
+#include "base/json.h"
 #include "fmt/format.h"
 
 namespace holdfast::rpc {
@@ -116,8 +118,9 @@ void HealthEndpoints::serve_health(const HttpReply& reply) {
 
 void HealthEndpoints::finish_health(const HttpReply& reply, std::string_view reason) {
   const bool healthy = reason.empty();
-  const std::string body =
-      fmt::format(R"({{"health":"{}","reason":{}}})", healthy, go_json_string(reason));
+  std::string body = fmt::format(R"({{"health":"{}","reason":)", healthy);
+  json::append_string(body, reason);
+  body += '}';
   if (healthy) {
     health_success_.increment();
     // What Go's sniffing makes of it.
@@ -158,7 +161,7 @@ std::vector<HealthEndpoints::Check> HealthEndpoints::without_excluded(const Kind
   if (!excluded.empty()) {
     std::string missing;
     for (const std::string& one : excluded)
-      missing += (missing.empty() ? "" : ",") + go_quoted(one);
+      missing += (missing.empty() ? "" : ",") + go_quote(one);
     log_.warn("some health checks cannot be excluded", {{"missing-health-checks", missing}});
   }
   return checks;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
 #include "rpc/gzip.h"
@@ -23,7 +24,7 @@ To fix this, choose one of the following options:
 
 This requirement has been added to help prevent "DNS Rebinding" attacks (CVE-2018-5702).
 )",
-                     go_quoted(host));
+                     go_quote(host));
 }
 
 bool allows_all(const std::set<std::string, std::less<>>& names) {
@@ -152,7 +153,7 @@ void HttpEndpoints::serve_debug_vars(const HttpReply& reply) {
   for (const DebugVar& var : parts_.debug_vars) {
     if (!first) body += ",\n";
     first = false;
-    body += go_quoted(var.name) + ": " + var.json();
+    body += go_quote(var.name) + ": " + var.json();
   }
   body += "\n}\n";
   reply.respond(200, {{"Content-Type", "application/json; charset=utf-8"}}, std::move(body));

@@ -42,9 +42,5 @@ std::vector<std::string> query_set(const QueryPairs& pairs, std::string_view nam
 // Percent-decoding of a path; nothing if malformed.
 std::optional<std::string> decode_path(std::string_view path);
 
-// As encoding/json writes a string: quoted, with <, > and & escaped.
-std::string go_json_string(std::string_view text);
-// As fmt's %q.
-std::string go_quoted(std::string_view text);
 
 }  // namespace holdfast::rpc

@@ -4,6 +4,7 @@
 
 #include "apply/go_protobuf.h"
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "rpc.pb.h"
@@ -149,7 +150,7 @@ void Replies::log_request(const net::UnaryCall& call, std::string_view response,
   const int64_t started = call.executor().clock().unix_nanoseconds() - took.count();
   log_.write(level, "request stats",
              {{"start time", time_text(started)},
-              {"time spent", server::go_duration(took.count())},
+              {"time spent", go_duration(took)},
               {"remote", call.peer().address},
               {"response type", call.method().path},
               {"request count", stats.request_count},

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
 #include "server/member_survey.h"
@@ -23,7 +24,7 @@ void CorruptionMonitor::start() {
   parts_.executor.post([this] {
     if (checks_.interval > env::Duration::zero()) {
       parts_.log.info("enabled corruption checking", {{"local-member-id", parts_.member.member_id()},
-                                                      {"interval", go_duration(checks_.interval.count())}});
+                                                      {"interval", go_duration(checks_.interval)}});
       data_timer_ = parts_.executor.post_after(checks_.interval, [this] { check_data(); });
     }
     if (checks_.compactions)
@@ -70,7 +71,7 @@ void CorruptionMonitor::ask_others(Revision revision, WithHashes then) {
 void CorruptionMonitor::check_initially(UniqueFunction<void(absl::Status)> done) {
   const MemberId self = parts_.member.member_id();
   parts_.log.info("starting initial corruption check",
-                  {{"local-member-id", self}, {"timeout", go_duration(request_timeout_.count())}});
+                  {{"local-member-id", self}, {"timeout", go_duration(request_timeout_)}});
   parts_.operations.hash_kv(
       parts_.executor, Revision(0),
       [this, self, done = std::move(done)](absl::StatusOr<mvcc::HashResult> own) mutable {
@@ -154,7 +155,7 @@ void CorruptionMonitor::check_compactions() {
       parts_.executor.post_after(checks_.compaction_interval, [this] { check_compactions(); });
   if (checking_compactions_ || !leads()) return;
   parts_.log.info("starting compact hash check", {{"local-member-id", parts_.member.member_id()},
-                                                  {"timeout", go_duration(request_timeout_.count())}});
+                                                  {"timeout", go_duration(request_timeout_)}});
   std::vector<mvcc::CompactionHash> newest_first;
   const std::vector<mvcc::CompactionHash> hashes = parts_.member.store()->compaction_hashes();
   for (auto hash = hashes.rbegin(); hash != hashes.rend() && hash->revision > newest_equal_; ++hash)

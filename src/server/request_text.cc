@@ -1,5 +1,6 @@
 #include "server/request_text.h"
 
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "rpc.pb.h"
 
@@ -9,42 +10,12 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-// Go prototext: printable text and UTF-8 as they are, the rest escaped.
-void append_quoted(std::string& out, std::string_view bytes) {
-  out += '"';
-  for (const char c : bytes) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f)
-          fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<uint8_t>(c));
-        else
-          out += c;
-    }
-  }
-  out += '"';
-}
-
 class Fields {
  public:
   Fields& bytes(std::string_view name, std::string_view value) {
     if (value.empty()) return *this;
     begin(name);
-    append_quoted(out_, value);
+    append_go_quoted(out_, value);
     return *this;
   }
   Fields& number(std::string_view name, int64_t value) {
@@ -185,35 +156,6 @@ std::string loggable(const pb::TxnRequest& request) {
   return fmt::format(
       "compare:<{}> success:<{}> failure:<{}>", joined(request.compare(), loggable_compare),
       joined(request.success(), loggable_op), joined(request.failure(), loggable_op));
-}
-
-std::string go_duration(int64_t nanoseconds) {
-  if (nanoseconds == 0) return "0s";
-  const bool negative = nanoseconds < 0;
-  const uint64_t n =
-      negative ? 0 - static_cast<uint64_t>(nanoseconds) : static_cast<uint64_t>(nanoseconds);
-  // `value` in units of 10^-digits, without trailing zeros.
-  const auto decimal = [](uint64_t value, int digits) {
-    std::string text = fmt::format("{:0{}}", value, digits + 1);
-    text.insert(text.size() - static_cast<size_t>(digits), ".");
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.back() == '.') text.pop_back();
-    return text;
-  };
-  std::string text;
-  if (n < 1'000) {
-    text = fmt::format("{}ns", n);
-  } else if (n < 1'000'000) {
-    text = decimal(n, 3) + "µs";
-  } else if (n < 1'000'000'000) {
-    text = decimal(n, 6) + "ms";
-  } else {
-    const uint64_t minutes = n / 60'000'000'000;
-    if (minutes >= 60) text = fmt::format("{}h", minutes / 60);
-    if (minutes > 0) text += fmt::format("{}m", minutes % 60);
-    text += decimal(n % 60'000'000'000, 9) + "s";
-  }
-  return negative ? "-" + text : text;
 }
 
 }  // namespace holdfast::server

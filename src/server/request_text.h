@@ -18,7 +18,4 @@ std::string loggable(const PutView& request);
 std::string loggable(const etcdserverpb::DeleteRangeRequest& request);
 std::string loggable(const etcdserverpb::TxnRequest& request);
 
-// A duration as Go prints it ("1.5s", "312.5ms", "2m0s"): zap's StringDurationEncoder.
-std::string go_duration(int64_t nanoseconds);
-
 }  // namespace holdfast::server

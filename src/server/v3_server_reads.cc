@@ -7,6 +7,7 @@
 #include "apply/range.h"
 #include "apply/txn.h"
 #include "base/errors.h"
+#include "base/go_text.h"
 #include "fmt/format.h"
 #include "mvcc/store.h"
 #include "rpc.pb.h"
@@ -158,8 +159,8 @@ void V3Server::warn_of_slow_read(env::Duration took, std::string_view prefix,
                                  const absl::Status& status) const {
   metrics_->slow.increment();
   std::vector<LogField> fields = {
-      {"took", go_duration(took.count())},
-      {"expected-duration", go_duration(options_.warning_apply_duration.count())},
+      {"took", go_duration(took)},
+      {"expected-duration", go_duration(options_.warning_apply_duration)},
       {"prefix", prefix},
       {"request", request},
       {"response", response}};

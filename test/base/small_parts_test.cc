@@ -1,9 +1,11 @@
 // Checksums, randomness, shared bytes and the log's JSON.
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 #include "base/crc32c.h"
+#include "base/go_text.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/shared_bytes.h"
@@ -111,6 +113,30 @@ TEST(Text, HumanBytes) {
   EXPECT_EQ(human_bytes(999'999), "1.0 MB");
   EXPECT_EQ(human_bytes(int64_t{2} << 30), "2.1 GB");
   EXPECT_EQ(human_bytes(int64_t{8} << 30), "8.6 GB");
+}
+
+TEST(GoText, Quotes) {
+  EXPECT_EQ(go_quote(""), R"("")");
+  EXPECT_EQ(go_quote("a\"\\\n\x01\xff\u00fc"), "\"a\\\"\\\\\\n\\x01\\xff\u00fc\"");
+  EXPECT_EQ(go_quote("\a\b\f\r\t\v\x7f"), R"("\a\b\f\r\t\v\x7f")");
+  EXPECT_EQ(go_quote(std::string_view("\0", 1)), R"("\x00")");
+  // Not printable: a no-break space, a byte order mark, a private character; a surrogate and a cut character are no UTF-8.
+  EXPECT_EQ(go_quote("\u00a0\ufeff\U000f0000"), R"("\u00a0\ufeff\U000f0000")");
+  EXPECT_EQ(go_quote("\xed\xa0\x80\xe2\x82"), R"("\xed\xa0\x80\xe2\x82")");
+  EXPECT_EQ(go_quote("\u20ac\U0001f600"), "\"\u20ac\U0001f600\"");
+}
+
+TEST(GoText, Durations) {
+  const auto text = [](int64_t nanoseconds) { return go_duration(std::chrono::nanoseconds(nanoseconds)); };
+  EXPECT_EQ(text(0), "0s");
+  EXPECT_EQ(text(999), "999ns");
+  EXPECT_EQ(text(1'500), "1.5µs");
+  EXPECT_EQ(text(312'500'000), "312.5ms");
+  EXPECT_EQ(text(1'000'000'001), "1.000000001s");
+  EXPECT_EQ(text(120'000'000'000), "2m0s");
+  EXPECT_EQ(text(3'601'500'000'000), "1h0m1.5s");
+  EXPECT_EQ(text(-2'000'000), "-2ms");
+  EXPECT_EQ(text(INT64_MIN), "-2562047h47m16.854775808s");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "apps/holdfast/feature_gates.h"
 #include "apps/holdfast/go_values.h"
 #include "apps/holdfast/url.h"
+#include "base/go_text.h"
 
 namespace holdfast::config {
 namespace {
@@ -59,15 +60,15 @@ TEST(GoValues, Durations) {
 
 TEST(GoValues, DurationText) {
   using namespace std::chrono_literals;
-  EXPECT_EQ(go_duration_text(0s), "0s");
-  EXPECT_EQ(go_duration_text(1min), "1m0s");
-  EXPECT_EQ(go_duration_text(2h), "2h0m0s");
-  EXPECT_EQ(go_duration_text(300ms), "300ms");
-  EXPECT_EQ(go_duration_text(1500us), "1.5ms");
-  EXPECT_EQ(go_duration_text(17ns), "17ns");
-  EXPECT_EQ(go_duration_text(-3500ms), "-3.5s");
-  EXPECT_EQ(go_duration_text(1h + 1ns), "1h0m0.000000001s");
-  EXPECT_EQ(go_duration_text(env::Duration(INT64_MIN)), "-2562047h47m16.854775808s");
+  EXPECT_EQ(go_duration(0s), "0s");
+  EXPECT_EQ(go_duration(1min), "1m0s");
+  EXPECT_EQ(go_duration(2h), "2h0m0s");
+  EXPECT_EQ(go_duration(300ms), "300ms");
+  EXPECT_EQ(go_duration(1500us), "1.5ms");
+  EXPECT_EQ(go_duration(17ns), "17ns");
+  EXPECT_EQ(go_duration(-3500ms), "-3.5s");
+  EXPECT_EQ(go_duration(1h + 1ns), "1h0m0.000000001s");
+  EXPECT_EQ(go_duration(env::Duration(INT64_MIN)), "-2562047h47m16.854775808s");
 }
 
 // FLG-09

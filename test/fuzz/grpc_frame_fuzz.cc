@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/go_text.h"
 #include "net/grpc_wire.h"
 
 namespace {
@@ -54,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(holdfast::net::percent_encode(decoded) == encoded);
   CHECK(holdfast::net::decode_base64(holdfast::net::encode_base64(bytes)) == bytes);
   (void)holdfast::net::decode_base64(bytes);
-  (void)holdfast::net::go_quote(bytes);
+  (void)holdfast::go_quote(bytes);
   (void)holdfast::net::grpc_code(bytes);
   if (auto timeout = holdfast::net::parse_grpc_timeout(bytes); timeout.ok()) {
     CHECK(timeout->count() >= 0);

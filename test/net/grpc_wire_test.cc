@@ -74,8 +74,6 @@ TEST(Base64, BothWays) {
   EXPECT_EQ(decode_base64("Y*=="), std::nullopt);
 }
 
-TEST(GoQuote, Escapes) { EXPECT_EQ(go_quote("a\"\\\n\x01\xffü"), "\"a\\\"\\\\\\n\\x01\\xffü\""); }
-
 TEST(MessageReader, CutsAnywhere) {
   std::string stream = frame("hello") + frame("") + frame(std::string(70000, 'x')) + frame("end");
   for (size_t step : {1ul, 2ul, 5ul, 7ul, 4096ul, stream.size()}) {

@@ -286,14 +286,6 @@ TEST(Config, SaysWhatIsWrong) {
             "CheckQuorum must be enabled when ReadOnlyOption is ReadOnlyLeaseBased");
 }
 
-TEST(Describe, QuotesAsGoDoes) {
-  EXPECT_EQ(quote("plain"), R"("plain")");
-  EXPECT_EQ(quote("a\"b\\c\n\t\x01\x7f"), R"("a\"b\\c\n\t\x01\x7f")");
-  EXPECT_EQ(quote("\xff\xc3"), R"("\xff\xc3")");
-  EXPECT_EQ(quote("ü€"), "\"ü€\"");
-  EXPECT_EQ(quote("\u200b\u00a0"), R"("\u200b\u00a0")");
-}
-
 TEST(Describe, ReadStatesAndConfChanges) {
   Ready ready;
   ready.read_states = {{Index(7), SharedBytes("ab")}, {Index(8), {}}};

@@ -72,17 +72,6 @@ TEST(RequestText, SizesInsteadOfValues) {  // GEN-13
             "compare:<value_size:6> success:<request_put:<value_size:6>> failure:<>");
 }
 
-TEST(GoDuration, AsGoPrintsIt) {
-  EXPECT_EQ(go_duration(0), "0s");
-  EXPECT_EQ(go_duration(999), "999ns");
-  EXPECT_EQ(go_duration(1'500), "1.5µs");
-  EXPECT_EQ(go_duration(312'500'000), "312.5ms");
-  EXPECT_EQ(go_duration(1'000'000'001), "1.000000001s");
-  EXPECT_EQ(go_duration(120'000'000'000), "2m0s");
-  EXPECT_EQ(go_duration(3'601'500'000'000), "1h0m1.5s");
-  EXPECT_EQ(go_duration(-2'000'000), "-2ms");
-}
-
 TEST(ResponseHeader, LargestNumbersFit) {
   class Largest : public FakeMember {
     MemberId member_id() const override { return MemberId(UINT64_MAX); }
