@@ -48,32 +48,23 @@ void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
 class RaftEndpoints::Post final : public net::HttpBodySink {
  public:
   Post(RaftEndpoints& endpoints, net::HttpExchangeRef exchange)
-      : endpoints_(endpoints), exchange_(std::move(exchange)) {}
-  ~Post() override { drop(); }
+      : endpoints_(endpoints), exchange_(std::move(exchange)), body_(endpoints.posted_) {}
   void on_piece(std::string_view piece) override {
-    if (refused_) return;
-    endpoints_.posted_bytes_ += piece.size();
-    body_.append(piece);
-    if (endpoints_.posted_bytes_ <= endpoints_.posted_bytes_max_) return;
+    if (refused_ || body_.append(piece)) return;
     refused_ = true;
-    drop();
-    reply_error(*exchange_, endpoints_.transport_.world().self, 413, "request body too large");
+    body_.clear();
+    reply_error(*exchange_, endpoints_.transport_.world().self, 413, kTooMuchPosted);
   }
   void on_end() override {
-    if (!refused_) endpoints_.serve_message(exchange_, body_);
-    drop();
+    if (!refused_) endpoints_.serve_message(exchange_, body_.bytes());
+    body_.clear();
   }
   void on_abort() override {}
 
  private:
-  void drop() {
-    endpoints_.posted_bytes_ -= body_.size();
-    std::string().swap(body_);
-  }
-
   RaftEndpoints& endpoints_;
   const net::HttpExchangeRef exchange_;
-  std::string body_;
+  HeldBytes body_;
   bool refused_ = false;
 };
 
@@ -92,7 +83,7 @@ std::unique_ptr<net::HttpBodySink> RaftEndpoints::receive(const net::HttpExchang
     if (snapshot) SnapshotReceiveSeries(world.metrics, "UNKNOWN_SNAPSHOT_SENDER").failures.increment();
     return std::make_unique<Nothing>();
   }
-  if (snapshot) return receive_snapshot(transport_, exchange);
+  if (snapshot) return receive_snapshot(transport_, posted_, exchange);
   return std::make_unique<Post>(*this, exchange);
 }
 

@@ -6,6 +6,7 @@
 
 #include "net/http.h"
 #include "peer/codec.h"
+#include "peer/held_bytes.h"
 #include "peer/transport.h"
 
 namespace holdfast::peer {
@@ -13,10 +14,10 @@ namespace holdfast::peer {
 // On the transport's thread.
 class RaftEndpoints final : public net::HttpHandler {
  public:
-  // `posted_bytes_max`: of messages that are being posted, all posts together. A peer has four under way, of a MiB or so;
-  // nobody else may make us hold more than one message can be long.
+  // `posted_bytes_max`: of messages that are being posted, those before snapshots too, all posts together. A peer has four
+  // under way, of a MiB or so; nobody else may make us hold more than one message can be long.
   explicit RaftEndpoints(Transport& transport, size_t posted_bytes_max = kMessageBytesMax)
-      : transport_(transport), posted_bytes_max_(posted_bytes_max) {}
+      : transport_(transport), posted_{posted_bytes_max} {}
 
   void handle(net::HttpExchangeRef exchange) override;
   std::unique_ptr<net::HttpBodySink> receive(const net::HttpExchangeRef& exchange) override;
@@ -30,8 +31,7 @@ class RaftEndpoints final : public net::HttpHandler {
   void serve_probing(net::HttpExchange& exchange);
 
   Transport& transport_;
-  const size_t posted_bytes_max_;
-  size_t posted_bytes_ = 0;  // held by posts whose end has not come
+  HeldBytesLimit posted_;
 };
 
 }  // namespace holdfast::peer

@@ -34,8 +34,12 @@ absl::Status complete(server::SnapshotDownload& download, env::FileSystem& files
 // Shared by the sink and by what it has posted.
 class Reception : public std::enable_shared_from_this<Reception> {
  public:
-  Reception(const Transport& transport, net::HttpExchangeRef exchange)
-      : transport_(transport), world_(transport.world()), exchange_(std::move(exchange)), began_(world_.thread.now()) {}
+  Reception(const Transport& transport, HeldBytesLimit& posted, net::HttpExchangeRef exchange)
+      : transport_(transport),
+        world_(transport.world()),
+        exchange_(std::move(exchange)),
+        began_(world_.thread.now()),
+        head_(posted) {}
 
   void on_piece(std::string_view piece);
   void on_end();
@@ -53,7 +57,7 @@ class Reception : public std::enable_shared_from_this<Reception> {
   const TransportWorld& world_;
   net::HttpExchangeRef exchange_;
   const env::Instant began_;
-  std::string head_;
+  HeldBytes head_;  // until the end: the message holds as much
   std::optional<raft::Message> message_;
   std::string from_;
   std::string series_name_ = "0";  // as etcd has it before the message is there
@@ -77,16 +81,17 @@ class Sink final : public net::HttpBodySink {
 
 void Reception::read_head(std::string_view& piece) {
   const auto take_to = [&](size_t size) {
-    const size_t more = std::min(piece.size(), size - std::min(size, head_.size()));
-    head_.append(piece.substr(0, more));
+    const size_t held = head_.bytes().size();
+    const size_t more = std::min(piece.size(), size - std::min(size, held));
+    if (!head_.append(piece.substr(0, more))) fail(413, kTooMuchPosted);
     piece.remove_prefix(more);
-    return head_.size() >= size;
+    return !over_ && held + more >= size;
   };
   if (!take_to(8)) return;
-  const uint64_t length = wire::read_be64(head_.data());
+  const uint64_t length = wire::read_be64(head_.bytes().data());
   if (length > kSnapshotMessageBytesMax)
     return fail(400, "failed to decode raft message (rafthttp: error limit exceeded)");
-  if (take_to(8 + static_cast<size_t>(length))) on_message(std::string_view(head_).substr(8));
+  if (take_to(8 + static_cast<size_t>(length))) on_message(std::string_view(head_.bytes()).substr(8));
 }
 
 void Reception::on_message(std::string_view encoded) {
@@ -115,7 +120,6 @@ void Reception::on_message(std::string_view encoded) {
   // Two of the same index may come at a time, from an old leader and a new one.
   download_->path = fmt::format("{}/tmp{:016x}-{:x}", world_.settings.snap_dir, index.value,
                                 static_cast<uint64_t>(began_.nanoseconds));
-  head_ = {};
 }
 
 void Reception::on_piece(std::string_view piece) {
@@ -143,6 +147,7 @@ void Reception::on_end() {
   if (over_) return;
   if (!message_) return fail(400, "failed to decode raft message (unexpected EOF)");
   over_ = true;
+  head_.clear();
   world_.background.post([self = shared_from_this(), download = download_, world = &world_,
                           message = *std::move(message_)]() mutable {
     const SnapshotFileSeries series(world->metrics);
@@ -180,6 +185,7 @@ void Reception::saved(const absl::Status& status, uint64_t bytes) {
 
 void Reception::fail(int status, std::string_view text) {
   over_ = true;
+  head_.clear();
   world_.log.warn("failed to decode Raft message", {{"local-member-id", world_.self.member},
                                                     {"remote-snapshot-sender-id", from_},
                                                     {"error", text}});
@@ -189,6 +195,7 @@ void Reception::fail(int status, std::string_view text) {
 }
 
 void Reception::on_abort() {
+  head_.clear();
   if (std::exchange(over_, true) || !download_) return;
   series_->inflights.add(-1);
   series_->failures.increment();
@@ -202,9 +209,9 @@ void Reception::on_abort() {
 
 }  // namespace
 
-std::unique_ptr<net::HttpBodySink> receive_snapshot(const Transport& transport,
+std::unique_ptr<net::HttpBodySink> receive_snapshot(const Transport& transport, HeldBytesLimit& posted,
                                                     net::HttpExchangeRef exchange) {
-  return std::make_unique<Sink>(std::make_shared<Reception>(transport, std::move(exchange)));
+  return std::make_unique<Sink>(std::make_shared<Reception>(transport, posted, std::move(exchange)));
 }
 
 }  // namespace holdfast::peer

@@ -7,11 +7,18 @@
 
 namespace holdfast::server {
 
+namespace {
+// Connections that break for another reason are back by then.
+constexpr env::Duration kGoneMax = std::chrono::milliseconds(500);
+}  // namespace
+
 struct LeaderTransfer::Transfer {
   env::Executor& executor;
   env::Instant started;
   env::Instant deadline;
   MemberId to;
+  Patience patience;
+  env::Instant seen;  // when it was last connected
   Done done;
 };
 
@@ -22,10 +29,11 @@ void LeaderTransfer::move(const CallContext& context, MemberId to, Done done) {
     return done(error(EtcdError::not_leader));
   const env::Instant deadline =
       std::min(context.deadline, context.reply_on->now() + options_.request_timeout);
-  begin(*context.reply_on, deadline, to, std::move(done));
+  begin(*context.reply_on, deadline, to, Patience::till_deadline, std::move(done));
 }
 
-void LeaderTransfer::begin(env::Executor& executor, env::Instant deadline, MemberId to, Done done) {
+void LeaderTransfer::begin(env::Executor& executor, env::Instant deadline, MemberId to, Patience patience,
+                           Done done) {
   const auto cluster = parts_.member.cluster();
   const membership::Member* member = cluster->find(to);
   if (member == nullptr || member->is_learner)
@@ -35,7 +43,7 @@ void LeaderTransfer::begin(env::Executor& executor, env::Instant deadline, Membe
                                                    {"current-leader-member-id", self},
                                                    {"transferee-member-id", to}});
   parts_.raft.begin_transfer(to);
-  look({executor, executor.now(), deadline, to, std::move(done)});
+  look({executor, executor.now(), deadline, to, patience, executor.now(), std::move(done)});
 }
 
 void LeaderTransfer::look(Transfer transfer) {
@@ -49,6 +57,9 @@ void LeaderTransfer::look(Transfer transfer) {
     return transfer.done(absl::OkStatus());
   }
   if (now >= transfer.deadline) return transfer.done(error(EtcdError::leader_transfer_timeout));
+  if (parts_.peers.active_since(transfer.to) != env::Instant{}) transfer.seen = now;
+  if (transfer.patience == Patience::while_connected && now - transfer.seen >= kGoneMax)
+    return transfer.done(error(EtcdError::unhealthy));
   env::Executor& executor = transfer.executor;
   executor.post_at(std::min(now + options_.heartbeat_interval, transfer.deadline),
                    [this, transfer = std::move(transfer)]() mutable { look(std::move(transfer)); });
@@ -80,7 +91,7 @@ void LeaderTransfer::hand_over(env::Executor& executor, Done done) {
     oldest = active;
   }
   if (!longest) return done(error(EtcdError::unhealthy));
-  begin(executor, executor.now() + options_.request_timeout, longest, std::move(done));
+  begin(executor, executor.now() + options_.request_timeout, longest, Patience::while_connected, std::move(done));
 }
 
 }  // namespace holdfast::server

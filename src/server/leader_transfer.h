@@ -32,12 +32,14 @@ class LeaderTransfer {
   // Errors: not_leader, bad_leader_transferee, leader_transfer_timeout at the caller's deadline, which ReqTimeout bounds.
   void move(const CallContext& context, MemberId to, Done done);
   // To the voter that has been connected for longest, if this member leads and is not the only voter. Whatever the
-  // outcome: OK when nothing had to be done, unhealthy if nobody is connected.
+  // outcome: OK when nothing had to be done, unhealthy if nobody is connected, or no longer: etcd waits out ReqTimeout, 7 s,
+  // when a whole cluster is stopped.
   void hand_over(env::Executor& executor, Done done);
 
  private:
   struct Transfer;
-  void begin(env::Executor& executor, env::Instant deadline, MemberId to, Done done);
+  enum class Patience : uint8_t { till_deadline, while_connected };
+  void begin(env::Executor& executor, env::Instant deadline, MemberId to, Patience patience, Done done);
   void look(Transfer transfer);
 
   const Parts parts_;

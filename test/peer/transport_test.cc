@@ -376,17 +376,19 @@ TEST(Transport, RemovedPeerGetsNothing) {
 TEST(Transport, PostsAreBoundedTogether) {
   Node a(1), b(2);
   b.serve();
-  const auto post = [&](const std::string& cluster, size_t bytes) {
-    return open_connection(b.listener->port(), "POST /raft HTTP/1.1\r\nHost: x\r\nX-Server-From: 5\r\nX-Server-Version: 3.7.1\r\n"
+  const auto post = [&](const std::string& path, const std::string& cluster, const std::string& body) {
+    return open_connection(b.listener->port(), "POST " + path + " HTTP/1.1\r\nHost: x\r\nX-Server-From: 5\r\nX-Server-Version: 3.7.1\r\n"
                      "X-Min-Cluster-Version: 3.0.0\r\nX-Etcd-Cluster-ID: " + cluster +
-                     "\r\nContent-Length: 9999999999\r\n\r\n" + std::string(bytes, 'x'));
+                     "\r\nContent-Length: 9999999999\r\n\r\n" + body);
   };
-  std::array<pollfd, 2> posts;
-  for (pollfd& p : posts) p = {post("7", kPostedBytesMax / 2 + 1), POLLIN, 0};
+  const std::string half(kPostedBytesMax / 2 + 1, 'x');
+  // The message of a snapshot has its length in front.
+  std::array<pollfd, 2> posts{pollfd{post("/raft", "7", half), POLLIN, 0},
+                              pollfd{post("/raft/snapshot", "7", std::string("\0\0\0\0\2\0\0\0", 8) + half), POLLIN, 0}};
   // The one of which too much came is sent away, and the other one waits.
   ASSERT_EQ(::poll(posts.data(), posts.size(), 30'000), 1);
   EXPECT_EQ(status_of(posts[posts[0].revents == 0 ? 1 : 0].fd), "413");
-  const int stranger = post("8", 0);
+  const int stranger = post("/raft", "8", "");
   EXPECT_EQ(status_of(stranger), "412");
   for (const int fd : {posts[0].fd, posts[1].fd, stranger}) {
     ::shutdown(fd, SHUT_WR);

@@ -103,5 +103,22 @@ TEST_F(LeaderTransferTest, NothingToHandOver) {
   EXPECT_TRUE(cluster.raft.transfers.empty());
 }
 
+// OPS-11: the whole cluster is being stopped.
+TEST_F(LeaderTransferTest, HandsOverToNobodyWhoIsGone) {
+  cluster.raft.transfers_succeed = false;
+  cluster.peers.active[kTwo] = env::Instant{1};
+  hand_over();
+  w.world.pass(milliseconds(2000));
+  EXPECT_FALSE(answer) << "it is connected, and may be slow";
+  cluster.peers.active[kTwo] = env::Instant{};
+  w.world.pass(milliseconds(300));
+  cluster.peers.active[kTwo] = env::Instant{2};
+  w.world.pass(milliseconds(300));
+  EXPECT_FALSE(answer) << "it was away for a moment";
+  cluster.peers.active[kTwo] = env::Instant{};
+  w.world.pass(milliseconds(700));
+  EXPECT_TRUE(answer && is(*answer, EtcdError::unhealthy));
+}
+
 }  // namespace
 }  // namespace holdfast::server
