@@ -1,4 +1,5 @@
 """Part of tools/bench: watchers, what they cost, and what they cost others."""
+import os
 import signal
 import subprocess
 import threading
@@ -12,7 +13,12 @@ ONE_KEY_WATCHERS, KEYS_WATCHERS, MEMORY_WATCHERS = 1000, 10_000, 1_000_000
 SMALL = 100  # each of them by so much less in a smoke test
 PUTS_BEFORE_STUCK_MAX = 2_000_000
 FIGURES = ["alone", "synced", "stuck"]  # of watch-put, each this often a round
-TURNS, TURNS_SMOKE = 5, 1
+# Many short turns: what else goes on changes from second to second.
+TURNS, TURNS_SMOKE = 16, 1
+TURN_PART = 5  # of a load's time
+STUCK_EVERY = 3  # turns: it takes long until a server has found out
+# The time a disk takes differs from one run to the next by more than a watcher costs.
+IN_MEMORY = "/dev/shm"
 
 
 def start_watcher(load, server, key_size, failure=RuntimeError):
@@ -82,13 +88,14 @@ class WatchMeasurements:
 
     def measure_watch_put(self, label):
         """One server, in turns without a watcher, with a client that watches the key and reads, and with one that stands
-        still: the difference is smaller than what single runs differ by."""
-        with self.server(label) as server:
+        still: the difference is smaller than what single runs differ by, so it is the median of pairs. Data in memory."""
+        with self.server(label, folder=IN_MEMORY if os.path.isdir(IN_MEMORY) else None) as server:
             measure = lambda n: self.h2load("watch-put", server, "Put", "put", 10, 50, n)
-            n = self.calibrated(measure, 500)
+            n = max(self.calibrated(measure, 500) // TURN_PART // 500 * 500, 500)
             for turn in range(TURNS_SMOKE if self.args.smoke else TURNS):
                 cost = {}
-                for figure in FIGURES if turn % 2 == 0 else reversed(FIGURES):
+                figures = FIGURES if turn % STUCK_EVERY == 0 else FIGURES[:2]
+                for figure in figures if turn % 2 == 0 else reversed(figures):
                     watcher = None
                     if figure != "alone":
                         watcher = start_watcher(self.load, server, len(self.put_key), self.failure)
@@ -99,7 +106,7 @@ class WatchMeasurements:
                     finally:
                         if watcher:
                             end_watcher(watcher)
-                for figure in FIGURES[1:]:
+                for figure in figures[1:]:
                     self.add("watch-put", "more " + figure, label, cost[figure] / cost["alone"] - 1)
 
     def stop_reading(self, watcher, server, put):
@@ -114,10 +121,10 @@ class WatchMeasurements:
 
     def measure_put_cost(self, server, requests, figure):
         """CPU time of a Put, in microseconds."""
-        before = server.cpu_seconds()
+        before = server.cpu_nanoseconds()
         rate = self.h2load("watch-put", server, "Put", "put", 10, 50, requests)
         time.sleep(self.args.settle)
-        cost = (server.cpu_seconds() - before) / requests * 1e6
+        cost = (server.cpu_nanoseconds() - before) / requests / 1e3
         self.add("watch-put", "rate " + figure, server.label, rate)
         self.add("watch-put", figure, server.label, cost)
         return cost

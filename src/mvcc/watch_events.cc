@@ -17,6 +17,9 @@ constexpr char kKeyTag = 1 << 3 | 2, kModRevisionTag = 3 << 3 | 0;
 // Everything of an event but its key or its pair.
 constexpr size_t kFramingBytesMax = 6 + 4 * wire::kVarintBytesMax;
 constexpr size_t kBytesMin = 1024;
+// Batches of a few hundred puts are under way at a time, one being written and one being read: 1 MiB at most is kept.
+constexpr size_t kSpares = 4;
+constexpr size_t kSpareBytesMax = 256 * 1024;
 
 }  // namespace
 
@@ -31,10 +34,10 @@ char* WatchEvents::room_for(size_t bytes) {
   return bytes_.get() + size_;
 }
 
-void WatchEvents::reserve(const Room& room) {
-  if (room.bytes != 0) room_for(room.bytes);
-  events_.reserve(room.events);
-  revisions_.reserve(room.revisions);
+void WatchEvents::clear() {
+  size_ = 0;
+  events_.clear();
+  revisions_.clear();
 }
 
 void WatchEvents::add(const Change& change) {
@@ -93,6 +96,30 @@ void WatchEvents::add(const Change& change) {
   event.frame_size = static_cast<uint8_t>(begin - frame);
   size_ += static_cast<size_t>(end - frame);
   events_.push_back(event);
+}
+
+// --- pool ---
+
+std::shared_ptr<WatchEvents> WatchEventsPool::take() {
+  std::unique_ptr<WatchEvents> events;
+  {
+    std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      events = std::move(free_.back());
+      free_.pop_back();
+    }
+  }
+  if (events == nullptr) events = std::make_unique<WatchEvents>();
+  // Shared by writer and readers; the pool by all batches that are out.
+  return {events.release(),
+          [pool = shared_from_this()](WatchEvents* e) { pool->give_back(std::unique_ptr<WatchEvents>(e)); }};
+}
+
+void WatchEventsPool::give_back(std::unique_ptr<WatchEvents> events) {
+  if (events->capacity_bytes() > kSpareBytesMax) return;
+  events->clear();
+  std::lock_guard lock(mutex_);
+  if (free_.size() < kSpares) free_.push_back(std::move(events));
 }
 
 }  // namespace holdfast::mvcc

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -31,12 +32,6 @@ class WatchEvents {
     size_t count;
   };
 
-  // How much room it takes; what is reserved before the first change is added.
-  struct Room {
-    size_t bytes = 0, events = 0, revisions = 0;
-  };
-  Room room() const { return {size_, events_.size(), revisions_.size()}; }
-  void reserve(const Room& room);
   // Changes of one revision come one after the other, revisions ascend.
   void add(const Change& change);
 
@@ -56,6 +51,9 @@ class WatchEvents {
   }
   const std::vector<OfRevision>& revisions() const { return revisions_; }
   Revision revision_of(size_t i) const { return revisions_[events_[i].revision].revision; }
+  // Empty again, with the memory that it had.
+  void clear();
+  size_t capacity_bytes() const { return capacity_ + events_.capacity() * sizeof(Event); }
   // About what it takes.
   size_t memory_bytes() const { return size_ + events_.size() * sizeof(Event); }
 
@@ -69,6 +67,20 @@ class WatchEvents {
   size_t capacity_ = 0;
   std::vector<Event> events_;
   std::vector<OfRevision> revisions_;
+};
+
+// Batches whose last reader has let go, for the next ones: who writes one finds memory that it wrote lately in its own
+// cache, and no block goes through malloc on one thread and through free on another. Thread-safe.
+class WatchEventsPool : public std::enable_shared_from_this<WatchEventsPool> {
+ public:
+  // Empty; shared by its writer and readers, comes back here by itself.
+  std::shared_ptr<WatchEvents> take();
+
+ private:
+  void give_back(std::unique_ptr<WatchEvents> events);
+
+  std::mutex mutex_;  // guards what follows
+  std::vector<std::unique_ptr<WatchEvents>> free_;
 };
 
 }  // namespace holdfast::mvcc

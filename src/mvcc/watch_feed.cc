@@ -1,14 +1,8 @@
 #include "mvcc/watch_feed.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace holdfast::mvcc {
-
-namespace {
-// Reserved for a batch that turns out small, these cost little.
-constexpr size_t kReservedBytesMax = 64 * 1024;
-constexpr size_t kReservedEventsMax = 1024;
-}  // namespace
 
 // --- inbox ---
 
@@ -79,19 +73,13 @@ void WatchFeed::publish(Revision revision, const std::vector<Change>& changes) {
       return;
     }
   }
-  if (gathered_ == nullptr) {
-    gathered_ = std::make_shared<WatchEvents>();  // shared by the hubs
-    gathered_->reserve(last_room_);
-  }
+  if (gathered_ == nullptr) gathered_ = pool_->take();
   for (const Change& change : changes) gathered_->add(change);
 }
 
 void WatchFeed::flush() {
   if (gathered_ == nullptr) return;
   const std::shared_ptr<const WatchEvents> events = std::exchange(gathered_, nullptr);  // shared by the hubs
-  const WatchEvents::Room room = events->room();
-  last_room_ = {std::min(room.bytes, kReservedBytesMax), std::min(room.events, kReservedEventsMax),
-                std::min(room.revisions, kReservedEventsMax)};
   std::lock_guard lock(mutex_);
   published_ = events->revisions().back().revision;
   for (const auto& inbox : inboxes_) inbox->push(events, published_);

@@ -81,7 +81,7 @@ class WatchFeed {
   env::Gauge& pending_events_;
   // Apply owner: changes after published_, all of them. Shared with the inboxes once flushed.
   std::shared_ptr<WatchEvents> gathered_;
-  WatchEvents::Room last_room_;  // of the batch before, within bounds: the next one is about as large
+  const std::shared_ptr<WatchEventsPool> pool_ = std::make_shared<WatchEventsPool>();  // shared with its batches
 
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<Store> store_;  // shared with readers

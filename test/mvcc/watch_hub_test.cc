@@ -277,6 +277,37 @@ TEST_F(WatchHubTest, FeedThatOverflowsIsReadFromTheStore) {
   EXPECT_EQ(client.watches[0].events, 40u);
 }
 
+// What readers still hold is not written over, what they let go of is empty again, and large ones are not kept.
+TEST(WatchEventsPool, BatchesComeBack) {
+  const auto pool = std::make_shared<WatchEventsPool>();
+  const auto fill = [](WatchEvents& events, const std::string& key) {
+    Change change;
+    change.pair.key = key;
+    change.revision.main = 7;
+    change.deleted = true;
+    events.add(change);
+  };
+  std::shared_ptr<WatchEvents> first = pool->take();
+  fill(*first, "a");
+  const WatchEvents* const memory = first.get();
+  std::shared_ptr<const WatchEvents> reader = first;
+  first = nullptr;
+  std::shared_ptr<WatchEvents> second = pool->take();
+  EXPECT_NE(second.get(), memory);
+  EXPECT_EQ(reader->key((*reader)[0]), "a");
+  reader = nullptr;
+  std::shared_ptr<WatchEvents> third = pool->take();
+  EXPECT_EQ(third.get(), memory);
+  EXPECT_TRUE(third->empty());
+  EXPECT_TRUE(third->revisions().empty());
+  fill(*third, "bb");
+  EXPECT_EQ(third->key((*third)[0]), "bb");
+  EXPECT_EQ(third->revision_of(0), Revision(7));
+  fill(*third, std::string(1 << 20, 'x'));
+  third = nullptr;
+  EXPECT_LT(pool->take()->capacity_bytes(), size_t{1} << 20);
+}
+
 TEST_F(WatchHubTest, StreamsComeAndGo) {
   for (int round = 0; round < 3; ++round) {
     WatchClient client(*this);
