@@ -1,6 +1,6 @@
 """The JSON gateway beside Debian's etcd 3.4.23, whose gateway is grpc-gateway's first version: paths, messages and the lines
 of streams are the same; errors have another form there ({"error", "message", "code"} and no details), and what 3.7 does is
-held here as text. GW-01 GW-02 GW-03 GW-07 GW-08 GW-10 HTTP-11 HTTP-12"""
+held here as text. GW-01 GW-02 GW-03 GW-05 GW-07 GW-08 GW-10 HTTP-11 HTTP-12"""
 import base64
 import http.client
 import json

@@ -1,5 +1,5 @@
 """Leases that expire together while puts go on: every key goes, once, none early, and the server serves meanwhile. LEA-13
-LEA-14 TRP-69
+LEA-14 TRP-69 WAT-21
 
 HOLDFAST_LEASES: how many (10000; they end at the rate of etcd's, 1,000 a second, so that 500000 take a quarter of an hour)."""
 import base64
