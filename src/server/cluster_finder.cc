@@ -1,6 +1,7 @@
 #include "server/cluster_finder.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/errors.h"
@@ -131,10 +132,16 @@ ClusterId id_of(const std::vector<Member>& members) {
   return membership::cluster_id(std::move(ids));
 }
 
-// As Go prints etcd's RaftCluster, near enough to see who is in it.
+// As Go prints etcd's RaftCluster.
 std::string describe(const RemoteCluster::Membership& cluster) {
+  std::map<MemberId, std::string> ordered;
+  for (const Member& member : cluster.members)
+    ordered[member.id] = fmt::format(
+        "&{{ID:{} RaftAttributes:{{PeerURLs:[{}] IsLearner:{}}} Attributes:{{Name:{} ClientURLs:[{}]}}}}",
+        hex_id(member.id.value), fmt::join(member.peer_urls, " "), member.is_learner, member.name,
+        fmt::join(member.client_urls, " "));
   std::vector<std::string> members;
-  for (const Member& member : cluster.members) members.push_back(membership::to_json(member));
+  for (auto& [id, text] : ordered) members.push_back(std::move(text));
   return fmt::format("{{ClusterID:{} Members:[{}] RemovedMemberIDs:[]}}",
                      hex_id(cluster.cluster.value), fmt::join(members, " "));
 }
