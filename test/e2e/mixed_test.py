@@ -1,5 +1,6 @@
-"""Members of etcd and of Holdfast in one cluster: Debian's etcd 3.4, and 3.7 where HOLDFAST_ETCD_37 names its binary. Whoever
-leads, all say and hold the same. RAFT-03..16 RAL-01 RAL-15 MEM-01..04 MEM-08 VER-01 MNT-07 TRP-40 TRP-41 TRP-44 TRP-45"""
+"""Members of etcd and of Holdfast in one cluster: Debian's etcd 3.4, and 3.5, 3.6 and 3.7 where HOLDFAST_ETCD_35 and
+the like name their binaries. Whoever leads, all say and hold the same. RAFT-03..16 RAL-01 RAL-15 MEM-01..04 MEM-08 VER-01
+MNT-07 TRP-40 TRP-41 TRP-44 TRP-45"""
 import os
 import random
 import threading
@@ -9,7 +10,9 @@ import harness
 import rpc
 from cluster_harness import Cluster, harness_wait
 
-ETCD_37 = os.environ.get("HOLDFAST_ETCD_37", "")
+
+def etcd_3(minor):
+    return os.environ.get(f"HOLDFAST_ETCD_3{minor}", "")
 
 
 class Mixed:
@@ -164,9 +167,22 @@ class With34(Mixed, unittest.TestCase):
     cluster_version = '"etcdcluster":"3.4.0"'
 
 
-@unittest.skipUnless(harness.have("etcdctl") and os.access(ETCD_37, os.X_OK), "HOLDFAST_ETCD_37 names no etcd 3.7")
+@unittest.skipUnless(harness.have("etcdctl") and os.access(etcd_3(5), os.X_OK), "HOLDFAST_ETCD_35 names no etcd 3.5")
+class With35(Mixed, unittest.TestCase):
+    etcd = etcd_3(5)
+    has_short_log = False
+    cluster_version = '"etcdcluster":"3.5.0"'
+
+
+@unittest.skipUnless(harness.have("etcdctl") and os.access(etcd_3(6), os.X_OK), "HOLDFAST_ETCD_36 names no etcd 3.6")
+class With36(Mixed, unittest.TestCase):
+    etcd = etcd_3(6)
+    cluster_version = '"etcdcluster":"3.6.0"'
+
+
+@unittest.skipUnless(harness.have("etcdctl") and os.access(etcd_3(7), os.X_OK), "HOLDFAST_ETCD_37 names no etcd 3.7")
 class With37(Mixed, unittest.TestCase):
-    etcd = ETCD_37
+    etcd = etcd_3(7)
     cluster_version = '"etcdcluster":"3.7.0"'
 
 

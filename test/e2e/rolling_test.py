@@ -1,7 +1,7 @@
 """Members of a cluster change from etcd to Holdfast one after the other, and back, while recorded clients work and without
 losing what was acknowledged (judged as in faults_test.py); HashKV is equal on all members at each step. By the data
 directory (taken over; given back by `holdfastutl migrate`) and by joining with an empty one. Etcd is Debian's 3.4, and also
-3.7 and 3.6 where HOLDFAST_ETCD_37 and HOLDFAST_ETCD_36 name their binaries: 3.6 after `etcdctl downgrade enable`.
+3.5, 3.6 and 3.7 where HOLDFAST_ETCD_35 and the like name their binaries; to 3.6 it goes back after a downgrade was enabled.
 VD-31 VER-07 VER-08 TRP-46 TRP-58 MNT-07"""
 import os
 import shutil
@@ -17,6 +17,7 @@ from harness import HOLDFAST
 UTL = os.path.join(os.path.dirname(HOLDFAST), "holdfastutl")
 ETCD_37 = os.environ.get("HOLDFAST_ETCD_37", "")
 ETCD_36 = os.environ.get("HOLDFAST_ETCD_36", "")
+ETCD_35 = os.environ.get("HOLDFAST_ETCD_35", "")
 
 
 class Rolling(unittest.TestCase):
@@ -65,19 +66,26 @@ class Rolling(unittest.TestCase):
         harness_wait(lambda: all(f'"etcdcluster":"{version}"' in m.version_json() for m in self.cluster.members), 30,
                      lambda: str([m.version_json() for m in self.cluster.members]))
 
-    @unittest.skipUnless(harness.have("etcd"), "etcd is not installed")
-    def test_from_34_and_back_and_for_good(self):
-        first, second, third = self.start("etcd")
+    def from_an_older_one_and_back_and_for_good(self, etcd, version):
+        first, second, third = self.start(etcd)
         self.change(first, HOLDFAST)
         self.replace(second, HOLDFAST)
-        self.version_becomes("3.4.0")
+        self.version_becomes(version)
         # While one of theirs is left the cluster's version lets others of theirs in.
-        self.change(first, "etcd")
-        self.replace(second, "etcd")
+        self.change(first, etcd)
+        self.replace(second, etcd)
         for member in (third, second, first):
             self.change(member, HOLDFAST)
         self.version_becomes("3.7.0")
         self.load.finish(self, self.cluster)
+
+    @unittest.skipUnless(harness.have("etcd"), "etcd is not installed")
+    def test_from_34(self):
+        self.from_an_older_one_and_back_and_for_good("etcd", "3.4.0")
+
+    @unittest.skipUnless(os.access(ETCD_35, os.X_OK), "HOLDFAST_ETCD_35 names no etcd 3.5")
+    def test_from_35(self):
+        self.from_an_older_one_and_back_and_for_good(ETCD_35, "3.5.0")
 
     @unittest.skipUnless(os.access(ETCD_37, os.X_OK), "HOLDFAST_ETCD_37 names no etcd 3.7")
     def test_from_37_and_back(self):
