@@ -20,6 +20,7 @@ constexpr int kMaxResponseDepth = 1;
 constexpr size_t kMaxResponses = 4096;
 
 size_t nonzero_size(uint64_t v) { return v == 0 ? 0 : 1 + varint_size(v); }
+bool has_type(const Entry& entry) { return entry.type != EntryType::normal || entry.type_stands; }
 size_t bytes_size(size_t n) { return 1 + varint_size(n) + n; }
 
 void put_present_bytes(Writer& writer, uint32_t field, const SharedBytes& bytes) {
@@ -61,6 +62,7 @@ bool merge(std::string_view bytes, Entry& entry) {
     const bool number = field.type == Type::varint;
     if (field.number == 1 && number) {
       if (!read_enum(field, EntryType::conf_change_v2, entry.type)) return false;
+      entry.type_stands = entry.type == EntryType::normal;
     } else if (field.number == 2 && number) {
       entry.term = Term(field.varint);
     } else if (field.number == 3 && number) {
@@ -291,7 +293,7 @@ absl::StatusOr<T> decode(std::string_view bytes, std::string_view what) {
 }  // namespace
 
 size_t encoded_size(const Entry& entry) {
-  return nonzero_size(static_cast<uint64_t>(entry.type)) + nonzero_size(entry.term.value) +
+  return (has_type(entry) ? 2 : 0) + nonzero_size(entry.term.value) +
          nonzero_size(entry.index.value) +
          (entry.data.is_nil() ? 0 : bytes_size(entry.data.size()));
 }
@@ -320,7 +322,7 @@ Entries limit_size(const Entries& entries, uint64_t max_size) {
 
 void encode(const Entry& entry, std::string& out) {
   Writer writer(out);
-  writer.put_nonzero_uint64(1, static_cast<uint64_t>(entry.type));
+  if (has_type(entry)) writer.put_uint64(1, static_cast<uint64_t>(entry.type));
   writer.put_nonzero_uint64(2, entry.term.value);
   writer.put_nonzero_uint64(3, entry.index.value);
   put_present_bytes(writer, 4, entry.data);

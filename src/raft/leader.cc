@@ -98,7 +98,7 @@ bool Raft::admit_conf_changes(Message& m) {
     if (!refusal.empty() && !config_.disable_conf_change_validation) {
       logger_.info("{:x} ignoring conf change {} at config {}: {}", id_.value, describe(*change),
                    describe(tracker_.config), refusal);
-      entries[i] = Entry{};
+      entries[i] = Entry{.type_stands = true};
     } else {
       leader_->pending_conf_index = log_.last_index() + i + 1;
     }

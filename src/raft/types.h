@@ -18,6 +18,9 @@ struct Entry {
   Term term;
   Index index;
   EntryType type = EntryType::normal;
+  // A type `normal` that stands in the encoding although it is the default: etcd's in place of a
+  // refused conf change, all of etcd 3.4 to 3.6. Its two bytes count where pages are cut.
+  bool type_stands = false;
   SharedBytes data;  // nil in a new leader's first entry
 
   bool operator==(const Entry&) const = default;

@@ -103,7 +103,11 @@ void Unstable::append_proposals(const Entries& entries, Term term, Index first) 
   reserve(entries.size());
   Index index = first;
   for (const Entry& entry : entries) {
-    block_.append(Entry{.term = term, .index = index, .type = entry.type, .data = entry.data});
+    block_.append(Entry{.term = term,
+                        .index = index,
+                        .type = entry.type,
+                        .type_stands = entry.type_stands,
+                        .data = entry.data});
     ++index;
   }
 }

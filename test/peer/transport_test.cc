@@ -185,8 +185,9 @@ struct Node {
     messages[0].term = Term(1);
     messages[0].index = Index(index);
     if (bytes > 0)
-      messages[0].entries = {raft::Entry{Term(1), Index(index + 1), raft::EntryType::normal,
-                                         SharedBytes(std::string(bytes, 'x'))}};
+      messages[0].entries = {raft::Entry{.term = Term(1),
+                                         .index = Index(index + 1),
+                                         .data = SharedBytes(std::string(bytes, 'x'))}};
     transport->send(std::move(messages));
   }
 
@@ -522,7 +523,7 @@ TEST(Transport, PeerThatTakesNothingIsBoundedAndHoldsUpNobody) {
     m.to = MemberId(3);
     m.term = Term(1);
     m.index = Index(i);
-    m.entries = {raft::Entry{Term(1), Index(i + 1), raft::EntryType::normal, megabyte}};
+    m.entries = {raft::Entry{.term = Term(1), .index = Index(i + 1), .data = megabyte}};
     a.transport->send(std::move(messages));
   }
   // The queue is full before the end, and raft hears of it.

@@ -123,7 +123,9 @@ TEST(Codec, ReadsTheMessagesOfOlderMembers) {
 
   const absl::StatusOr<Entry> entry = decode_entry(unhex("080010011801"));
   ASSERT_TRUE(entry.ok());
-  EXPECT_EQ(*entry, (Entry{.term = Term(1), .index = Index(1)}));
+  EXPECT_EQ(*entry, (Entry{.term = Term(1), .index = Index(1), .type_stands = true}));
+  EXPECT_EQ(encoded(*entry), unhex("080010011801"));
+  EXPECT_EQ(encoded_size(*entry), 6u);
   EXPECT_TRUE(entry->data.is_nil());
   EXPECT_FALSE(decode_entry(unhex("2200"))->data.is_nil());
 }

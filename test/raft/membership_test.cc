@@ -39,7 +39,7 @@ TEST(Membership, OneChangeAtATime) {  // RAL-13
   const Entries entries = *cluster.raft(1).log().entries(Index(3), kNoLimit);
   ASSERT_EQ(entries.size(), 2u);
   EXPECT_EQ(entries[0].type, EntryType::conf_change);
-  EXPECT_EQ(entries[1], (Entry{.term = Term(2), .index = Index(4)}));
+  EXPECT_EQ(entries[1], (Entry{.term = Term(2), .index = Index(4), .type_stands = true}));
   EXPECT_TRUE(cluster.at(1).logger.has("possible unapplied conf change at index 3 (applied to 2)"));
 }
 

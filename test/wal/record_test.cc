@@ -111,7 +111,7 @@ TEST(State, IsWrittenWithItsZeros) {
 
 TEST(State, AnEntryOrASnapshotIsNoState) {
   EXPECT_FALSE(decode_state(raft::encoded(entry(5, 2, "data"))).ok());
-  EXPECT_FALSE(decode_state(raft::encoded(raft::Entry{Term(2), Index(5), {}, {}})).ok());
+  EXPECT_FALSE(decode_state(raft::encoded(raft::Entry{.term = Term(2), .index = Index(5)})).ok());
   EXPECT_FALSE(decode_state(encode(snapshot(5, 2))).ok());
   EXPECT_FALSE(decode_state(encode(SnapshotRecord{})).ok());
   // etcd 3.4 writes the type of a leader's empty entry: fields 1, 2, 3, as a state has.
