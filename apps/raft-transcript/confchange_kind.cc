@@ -1,6 +1,7 @@
 // simple, enter-joint, leave-joint: one configuration, changed step by step.
 #include "fmt/format.h"
 #include "raft-transcript/transcript.h"
+#include "raft-transcript/values.h"
 #include "raft/confchange.h"
 
 namespace holdfast::transcript {
@@ -21,7 +22,9 @@ class ConfChangeKind : public Kind {
     if (directive.command == "simple") {
       next = changer.simple(*changes);
     } else if (directive.command == "enter-joint") {
-      next = changer.enter_joint(auto_leave(directive), *changes);
+      const absl::StatusOr<Changer::AutoLeave> leave = auto_leave(directive);
+      if (!leave.ok()) return leave.status();
+      next = changer.enter_joint(*leave, *changes);
     } else if (directive.command != "leave-joint") {
       return "unknown command";
     } else if (!changes->empty()) {
@@ -36,12 +39,15 @@ class ConfChangeKind : public Kind {
   }
 
  private:
-  static Changer::AutoLeave auto_leave(const Directive& directive) {
+  static absl::StatusOr<Changer::AutoLeave> auto_leave(const Directive& directive) {
+    bool leave = false;
     for (const Argument& argument : directive.arguments) {
-      if (argument.key == "autoleave" && !argument.values.empty() && argument.values[0] == "true")
-        return Changer::AutoLeave::yes;
+      if (argument.key != "autoleave" || argument.values.size() != 1 ||
+          !parse(argument.values[0], leave)) {
+        return absl::InvalidArgumentError("autoleave=true or autoleave=false is the only argument");
+      }
     }
-    return Changer::AutoLeave::no;
+    return leave ? Changer::AutoLeave::yes : Changer::AutoLeave::no;
   }
 
   raft::ProgressTracker tracker_{10, 0};

@@ -1,5 +1,4 @@
 // The directives of interactions: each reads its arguments and moves the Interaction.
-#include <charconv>
 #include <functional>
 #include <map>
 
@@ -7,6 +6,7 @@
 #include "fmt/format.h"
 #include "raft-transcript/interaction.h"
 #include "raft-transcript/transcript.h"
+#include "raft-transcript/values.h"
 #include "raft/confchange.h"
 #include "raft/describe.h"
 
@@ -26,25 +26,6 @@ bool is_broken(const absl::Status& status) {
 }
 absl::Status as_printed(const absl::Status& status) {
   return status.ok() ? status : printed(std::string(status.message()));
-}
-
-bool parse(const std::string& text, uint64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-bool parse(const std::string& text, int& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-// What Go's strconv.ParseBool takes.
-bool parse(const std::string& text, bool& value) {
-  for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
-    if (text == yes) return value = true;
-  }
-  for (const char* no : {"0", "f", "F", "false", "FALSE", "False"}) {
-    if (text == no) return value = false, true;
-  }
-  return false;
 }
 
 absl::Status set_read_only(const std::string& text, Config& config) {
@@ -99,6 +80,9 @@ std::optional<MessageType> type_named(std::string_view text) {
   }
   return std::nullopt;
 }
+
+// No scene needs more; a typing error must not take all memory.
+constexpr size_t kMaxNodes = 1000;
 
 class InteractionKind : public Kind {
  public:
@@ -236,6 +220,8 @@ class InteractionKind : public Kind {
   absl::Status add_nodes(const Directive& d) {
     int count = 0;
     if (d.arguments.empty() || !parse(d.arguments[0].key, count)) return broken("how many nodes?");
+    if (count < 0 || cluster_.size() + static_cast<size_t>(count) > kMaxNodes)
+      return broken(fmt::format("at most {} nodes", kMaxNodes));
     Config config;
     config.election_tick = 3;
     config.heartbeat_tick = 1;

@@ -1,6 +1,7 @@
 // raft-transcript FILE...          prints the files with the output that our raft gives
 // raft-transcript --check FILE...  compares; prints what differs and exits 1 if anything does
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -19,7 +20,7 @@ enum class Mode { print, check };
 // False if the file cannot be run, or differs.
 bool run_file(const std::string& path, Mode mode) {
   std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
+  if (!stream || std::filesystem::is_directory(path)) {
     fmt::print(stderr, "{}: cannot be read\n", path);
     return false;
   }

@@ -1,11 +1,11 @@
 // committed cfg=(1,2,3) [cfgj=(...)|cfgj=zero] idx=(5,_,7) and vote cfg=... votes=(y,n,_): the
 // values are those of the voters of cfg and then of cfgj, each once; _ is a voter that has not
 // reported.
-#include <charconv>
 #include <map>
 
 #include "fmt/format.h"
 #include "raft-transcript/transcript.h"
+#include "raft-transcript/values.h"
 #include "raft/quorum.h"
 
 namespace holdfast::transcript {
@@ -27,14 +27,6 @@ struct Case {
 
 absl::Status refuse(std::string text) { return absl::InvalidArgumentError(text); }
 
-absl::StatusOr<uint64_t> number(const std::string& text) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty())
-    return refuse(fmt::format("not a number: {}", text));
-  return value;
-}
-
 absl::Status read_value(const std::string& key, const std::string& value, Case& c) {
   if (key == "votes") {
     if (value != "y" && value != "n" && value != "_")
@@ -50,15 +42,15 @@ absl::Status read_value(const std::string& key, const std::string& value, Case& 
     c.indexes.push_back(0);
     return absl::OkStatus();
   }
-  const absl::StatusOr<uint64_t> n = number(value);
-  if (!n.ok()) return n.status();
+  uint64_t n = 0;
+  if (!parse(value, n)) return refuse(fmt::format("not a number: {}", value));
   if (key == "cfg") {
-    c.first.emplace_back(*n);
+    c.first.emplace_back(n);
   } else if (key == "cfgj") {
-    c.second.emplace_back(*n);
+    c.second.emplace_back(n);
   } else if (key == "idx") {
-    if (*n == 0) return refuse("cannot use 0 as idx");
-    c.indexes.push_back(*n);
+    if (n == 0) return refuse("cannot use 0 as idx");
+    c.indexes.push_back(n);
   } else {
     return refuse(fmt::format("unknown arg {}", key));
   }
@@ -185,8 +177,11 @@ class QuorumKind : public Kind {
     if (voters.size() != values.size()) {
       std::string ids;
       for (MemberId id : voters) ids += fmt::format("{}{}:{{}}", ids.empty() ? "" : " ", id.value);
+      std::string given;
+      for (uint64_t value : values)
+        given += (given.empty() ? "" : " ") + quorum_index_text(Index(value));
       return fmt::format("error: mismatched input (explicit or _) for voters map[{}]: [{}]", ids,
-                         fmt::join(values, " "));
+                         given);
     }
     if (directive.command == "committed") return run_committed(*c);
     if (directive.command == "vote") return run_vote(*c);

@@ -1,15 +1,23 @@
 #include "raft-transcript/transcript.h"
 
 #include "fmt/format.h"
+#include "raft-transcript/panic.h"
 
 namespace holdfast::transcript {
 
 namespace {
 
-std::unique_ptr<Kind> make_kind(std::string_view command) {
-  if (command == "simple" || command == "enter-joint" || command == "leave-joint")
-    return make_confchange();
-  if (command == "committed" || command == "vote") return make_quorum();
+// By the first directive that only one kind has.
+std::unique_ptr<Kind> make_kind(const std::vector<Section>& sections) {
+  for (const Section& section : sections) {
+    for (const Directive& directive : section.directive) {
+      const std::string& command = directive.command;
+      if (command == "simple" || command == "enter-joint" || command == "leave-joint")
+        return make_confchange();
+      if (command == "committed" || command == "vote") return make_quorum();
+      if (command == "add-nodes") return make_interaction();
+    }
+  }
   return make_interaction();
 }
 
@@ -24,12 +32,13 @@ absl::StatusOr<Result> run(std::string_view file) {
   absl::StatusOr<std::vector<Section>> sections = parse(file);
   if (!sections.ok()) return sections.status();
   Result result;
-  std::unique_ptr<Kind> kind;
+  const std::unique_ptr<Kind> kind = make_kind(*sections);
   for (const Section& section : *sections) {
     result.text += section.text;
     for (const Directive& directive : section.directive) {
-      if (!kind) kind = make_kind(directive.command);
-      absl::StatusOr<std::string> output = kind->run(directive);
+      absl::StatusOr<std::string> output;
+      if (absl::Status status = catch_panic([&] { output = kind->run(directive); }); !status.ok())
+        output = std::move(status);
       if (!output.ok()) {
         return absl::InvalidArgumentError(fmt::format("line {}: {}: {}", directive.line,
                                                       directive.command,
