@@ -1,5 +1,6 @@
 #include "base/wire.h"
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -17,22 +18,23 @@ void Writer::put_fixed64(uint32_t field, uint64_t v) {
 }
 
 bool consume_long_varint(std::string_view& input, uint64_t& v) {
-  v = 0;
-  for (size_t i = 0; i < 10 && i < input.size(); ++i) {
-    const uint8_t byte = static_cast<uint8_t>(input[i]);
-    if (i == 9 && byte > 1) return false;  // more than 64 bits
-    v |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
-    if (byte < 0x80) {
-      input.remove_prefix(i + 1);
-      return true;
-    }
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(input.data());
+  const size_t size = std::min(input.size(), kVarintBytesMax);
+  uint64_t value = 0;
+  for (size_t i = 0; i < size; ++i) {
+    value |= static_cast<uint64_t>(bytes[i] & 0x7f) << (7 * i);
+    if (bytes[i] >= 0x80) continue;
+    if (i + 1 == kVarintBytesMax && bytes[i] > 1) return false;  // more than 64 bits
+    input.remove_prefix(i + 1);
+    v = value;
+    return true;
   }
   return false;
 }
 
 bool Reader::read_varint(uint64_t& v) { return consume_varint(rest_, v) || fail(); }
 
-bool Reader::next(Field& field) {
+bool Reader::next_of_any_form(Field& field) {
   while (ok_ && !rest_.empty()) {
     uint64_t key;
     if (!read_varint(key)) return false;

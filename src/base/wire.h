@@ -87,7 +87,19 @@ class Reader {
   explicit Reader(std::string_view input) : rest_(input) {}
 
   // False at the end of the input or on malformed input; ok() tells which.
-  bool next(Field& field);
+  bool next(Field& field) {
+    // A tag and a number of a byte each: most of what there is.
+    if (ok_ && rest_.size() >= 2) {
+      const auto key = static_cast<uint8_t>(rest_[0]);
+      const auto value = static_cast<uint8_t>(rest_[1]);
+      if (key >= 0x08 && key < 0x80 && (key & 7) == 0 && value < 0x80) {
+        field = {.number = static_cast<uint32_t>(key >> 3), .type = Type::varint, .varint = value, .bytes = {}};
+        rest_.remove_prefix(2);
+        return true;
+      }
+    }
+    return next_of_any_form(field);
+  }
   bool ok() const { return ok_; }
   std::string_view rest() const { return rest_; }
 
@@ -96,6 +108,7 @@ class Reader {
     ok_ = false;
     return false;
   }
+  bool next_of_any_form(Field& field);
   bool read_varint(uint64_t& v);
   bool read_value(Field& field);
   bool skip_group(uint32_t number);

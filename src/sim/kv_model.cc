@@ -30,6 +30,21 @@ bool KvResult::changed(const KvOp& op) const {
   return false;
 }
 
+namespace {
+uint64_t mix(uint64_t h, uint64_t x) {
+  h = (h ^ x) * 0x9e3779b97f4a7c15;
+  return h ^ (h >> 31);
+}
+uint64_t mix(uint64_t h, std::string_view s) {
+  return mix(h, std::hash<std::string_view>()(s));
+}
+}  // namespace
+
+uint64_t KvModel::hash_of(const std::string& key, const Version& v) {
+  return mix(mix(mix(mix(mix(7, key), v.value), static_cast<uint64_t>(v.mod)), static_cast<uint64_t>(v.create)),
+             static_cast<uint64_t>(v.version));
+}
+
 const KvModel::Version* KvModel::live_at(const Versions& versions, int64_t revision) {
   auto after = std::upper_bound(versions.begin(), versions.end(), revision,
                                 [](int64_t r, const Version& v) { return r < v.mod; });
@@ -97,6 +112,8 @@ void KvModel::put(const KvOp& op, int64_t revision, KvResult& result) {
   const Version* before = live_at(versions, INT64_MAX);
   Version version{revision, before ? before->create : revision, before ? before->version + 1 : 1,
                   op.value};
+  version.hash = hash_of(op.key, version);
+  live_hash_ ^= version.hash ^ (before ? before->hash : 0);
   if (op.prev_kv && before) result.pairs.push_back(pair_of(op.key, *before));
   versions.push_back(std::move(version));
   changed_.push_back(op.key);
@@ -109,6 +126,7 @@ void KvModel::delete_range(const KvOp& op, int64_t revision, KvResult& result) {
     if (before == nullptr) continue;
     ++result.count;
     if (op.prev_kv) result.pairs.push_back(pair_of(it->first, *before));
+    live_hash_ ^= before->hash;
     it->second.push_back({revision, 0, 0, {}});
     changed_.push_back(it->first);
   }
@@ -153,9 +171,13 @@ void KvModel::rollback(int64_t revision) {
       auto found = keys_.find(key);
       // A key that was put and deleted in one transaction stands in the log twice.
       if (found == keys_.end()) continue;
-      while (!found->second.empty() && found->second.back().mod == revision_)
-        found->second.pop_back();
-      if (found->second.empty()) keys_.erase(found);
+      Versions& versions = found->second;
+      while (!versions.empty() && versions.back().mod == revision_) {
+        live_hash_ ^= versions.back().hash;
+        versions.pop_back();
+        if (!versions.empty()) live_hash_ ^= versions.back().hash;
+      }
+      if (versions.empty()) keys_.erase(found);
     }
     log_.pop_back();
     --revision_;
@@ -168,27 +190,7 @@ std::vector<KvPair> KvModel::pairs() const {
   return read(all, INT64_MAX).pairs;
 }
 
-namespace {
-uint64_t mix(uint64_t h, uint64_t x) {
-  h = (h ^ x) * 0x9e3779b97f4a7c15;
-  return h ^ (h >> 31);
-}
-uint64_t mix(uint64_t h, std::string_view s) {
-  return mix(h, std::hash<std::string_view>()(s));
-}
-}  // namespace
-
-uint64_t KvModel::hash() const {
-  uint64_t h = mix(7, static_cast<uint64_t>(revision_));
-  for (const auto& [key, versions] : keys_) {
-    const Version* v = live_at(versions, INT64_MAX);
-    if (v == nullptr) continue;
-    h = mix(mix(h, key), v->value);
-    h = mix(mix(mix(h, static_cast<uint64_t>(v->mod)), static_cast<uint64_t>(v->create)),
-            static_cast<uint64_t>(v->version));
-  }
-  return h;
-}
+uint64_t KvModel::hash() const { return mix(live_hash_, static_cast<uint64_t>(revision_)); }
 
 std::string KvModel::serialize() const {
   std::string out;
@@ -229,6 +231,8 @@ KvModel KvModel::deserialize(std::string_view bytes) {
     v.create = number();
     v.mod = number();
     v.version = number();
+    v.hash = hash_of(key, v);
+    model.live_hash_ ^= v.hash;
     model.keys_[key].push_back(std::move(v));
   }
   return model;

@@ -93,9 +93,11 @@ class KvModel {
     int64_t create = 0;
     int64_t version = 0;  // 0: deleted
     std::string value;
+    uint64_t hash = 0;  // with its key; deleted: 0
   };
   using Versions = std::vector<Version>;  // ascending
 
+  static uint64_t hash_of(const std::string& key, const Version& version);
   static const Version* live_at(const Versions& versions, int64_t revision);
   KvPair pair_of(const std::string& key, const Version& version) const;
   std::map<std::string, Versions>::const_iterator range_end(const KvOp& op) const;
@@ -106,6 +108,7 @@ class KvModel {
 
   int64_t revision_ = 1;  // a store begins at 1
   std::map<std::string, Versions> keys_;
+  uint64_t live_hash_ = 0;  // of all that is alive, in no order
   // The keys that each revision changed, for rollback; log_[i] belongs to first_ + i.
   std::vector<std::vector<std::string>> log_;
   int64_t first_ = 2;

@@ -49,8 +49,9 @@ void SimScheduler::run_until(env::Instant end) {
 }
 
 void SimScheduler::run_first() {
-  const uint32_t slot = heap_.front().slot();
-  now_.nanoseconds = heap_.front().when;
+  const Entry& entry = next_ ? *next_ : heap_.front();
+  const uint32_t slot = entry.slot();
+  now_.nanoseconds = entry.when;
   pop();
   Task task = std::move(slots_[slot].task);
   release(slot);
@@ -76,7 +77,9 @@ void SimScheduler::release(uint32_t slot) {
 
 const SimScheduler::Entry* SimScheduler::first() {
   for (;;) {
-    while (!heap_.empty() && cancelled(heap_.front())) pop();
+    if (next_ && !cancelled(*next_)) return &*next_;
+    next_.reset();
+    while (!heap_.empty() && cancelled(heap_.front())) pop_heap();
     if (!heap_.empty()) return &heap_.front();
     if (far_.empty()) return nullptr;
     bring_nearer();
@@ -97,6 +100,17 @@ void SimScheduler::bring_nearer() {
 }
 
 void SimScheduler::push(const Entry& entry) {
+  if (!next_ && (heap_.empty() || entry.before(heap_.front()))) {
+    next_ = entry;
+  } else if (next_ && entry.before(*next_)) {
+    push_on_heap(*next_);
+    next_ = entry;
+  } else {
+    push_on_heap(entry);
+  }
+}
+
+void SimScheduler::push_on_heap(const Entry& entry) {
   size_t hole = heap_.size();
   heap_.push_back(entry);
   while (hole > 0) {
@@ -109,6 +123,13 @@ void SimScheduler::push(const Entry& entry) {
 }
 
 void SimScheduler::pop() {
+  if (next_)
+    next_.reset();
+  else
+    pop_heap();
+}
+
+void SimScheduler::pop_heap() {
   const Entry last = heap_.back();
   heap_.pop_back();
   if (heap_.empty()) return;

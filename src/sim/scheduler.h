@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/random.h"
@@ -66,11 +67,15 @@ class SimScheduler {
   const Entry* first();
   void bring_nearer();
   void push(const Entry& entry);
+  void push_on_heap(const Entry& entry);
   void pop();
+  void pop_heap();
 
   Random random_;
   env::Instant now_{0};
-  // Those before horizon_, as a heap: each is before the kWidth that stand at kWidth times its place and behind.
+  // The next one, if it is known: a task mostly leads to the next one, and then the heap is left alone.
+  std::optional<Entry> next_;
+  // The others before horizon_, as a heap: each is before the kWidth that stand at kWidth times its place and behind.
   static constexpr size_t kWidth = 4;
   std::vector<Entry> heap_;
   // The others, in no order: most are somebody's patience, and cancelled before they come near.

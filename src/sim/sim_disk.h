@@ -12,6 +12,7 @@
 // Thread-safe. Files opened before a crash answer Unavailable afterwards and hold no locks.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -131,12 +132,12 @@ class SimDisk final : public env::FileSystem {
   uint64_t used() const;
   uint64_t room() const;
 
+  std::atomic<int64_t> busy_{0};  // nanoseconds
   mutable std::mutex mutex_;  // guards all below
   Random random_;
   DiskFaults faults_;
   DiskLatency latency_;
   DiskHook hook_;
-  env::Duration busy_{0};
   uint64_t generation_ = 1;  // of open files
   uint64_t syncs_ = 0;
   NodePointer root_;
