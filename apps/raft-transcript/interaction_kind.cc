@@ -39,6 +39,16 @@ absl::Status set_read_only(const std::string& text, Config& config) {
   return absl::OkStatus();
 }
 
+// Beyond etcd's. Unknown options mean nothing, as in etcd's runner. False: a value that is none.
+bool set_own_option(const std::string& key, const std::string& value, Config& config) {
+  if (key == "max-size-per-message") return parse(value, config.max_size_per_message);
+  if (key == "max-uncommitted-entries-size")
+    return parse(value, config.max_uncommitted_entries_size);
+  if (key == "max-inflight-bytes") return parse(value, config.max_inflight_bytes);
+  if (key == "disable-proposal-forwarding") return parse(value, config.disable_proposal_forwarding);
+  return true;
+}
+
 // One key=value of add-nodes.
 absl::Status set_option(const std::string& key, const std::string& value, Config& config,
                         Snapshot& snapshot) {
@@ -70,6 +80,8 @@ absl::Status set_option(const std::string& key, const std::string& value, Config
     ok = parse(value, config.step_down_on_removal);
   } else if (key == "read-only") {
     return set_read_only(value, config);
+  } else {
+    ok = set_own_option(key, value, config);
   }
   return ok ? absl::OkStatus() : broken(fmt::format("{}={} cannot be read", key, value));
 }

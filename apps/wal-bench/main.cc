@@ -68,7 +68,7 @@ void save_batches(benchmark::State& run, env::FileSystem& files, const std::stri
   std::vector<raft::Entry> batch(static_cast<size_t>(run.range(0)));
   uint64_t index = 0;
   for (auto _ : run) {
-    for (raft::Entry& e : batch) e = {Term(2), Index(++index), raft::EntryType::normal, payload};
+    for (raft::Entry& e : batch) e = {Term(2), Index(++index), raft::EntryType::normal, false, payload};
     const absl::Status saved =
         (*wal)->save({Term(2), MemberId(0x8e9e05c52164694d), Index(index - 1)}, batch);
     if (!saved.ok()) {

@@ -50,7 +50,7 @@ struct TestWorld {
 };
 
 inline raft::Entry entry(uint64_t index, uint64_t term, std::string_view data) {
-  return {Term(term), Index(index), raft::EntryType::normal, SharedBytes(data)};
+  return {Term(term), Index(index), raft::EntryType::normal, false, SharedBytes(data)};
 }
 
 inline raft::HardState state(uint64_t term, uint64_t vote, uint64_t commit) {

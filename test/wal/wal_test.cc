@@ -108,8 +108,8 @@ TEST_F(WalTest, CreatedLogSurvivesACrashCompletely) {
 TEST_F(WalTest, SavedEntriesAndStateComeBack) {
   auto wal = create();
   const std::vector<raft::Entry> entries = {entry(1, 1, "a"), entry(2, 1, ""),
-                                            {Term(2), Index(3), raft::EntryType::normal, {}},
-                                            {Term(2), Index(4), raft::EntryType::conf_change,
+                                            {Term(2), Index(3), raft::EntryType::normal, false, {}},
+                                            {Term(2), Index(4), raft::EntryType::conf_change, false,
                                              SharedBytes("cc")}};
   ASSERT_TRUE(wal->save(state(2, 7, 3), entries).ok());
   EXPECT_EQ(wal->last_index(), Index(4));
