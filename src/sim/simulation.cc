@@ -11,6 +11,7 @@
 #include "sim/acknowledged_writes.h"
 #include "sim/cluster_run.h"
 #include "sim/linearizability.h"
+#include "sim/queue_bounds.h"
 #include "sim/state_digests.h"
 #include "sim/watch_clients.h"
 #include "sim/workload.h"
@@ -30,8 +31,6 @@ constexpr int kWatchClients = 3;
 // By when the last lease must have ended once all members serve and agree: the longest TTL, and again after a change of
 // leaders, and the time it takes to revoke it.
 constexpr env::Duration kLeasesEndMax = seconds(40);
-// Tasks waiting on one executor. Requests are bounded by the clients, messages by the links; a pause of ten seconds fits.
-constexpr size_t kExecutorQueueMax = 50'000;
 
 class Simulation final : public ClusterRun {
  public:
@@ -254,9 +253,7 @@ void Simulation::judge() {
   }
   require(watchers_->check(), "watch");
   require(check_linearizable(workload_->history(), {}, changes_), "linearizability");
-  for (auto& machine : machines_)
-    if (machine->deepest_queue() > kExecutorQueueMax)
-      violate(fmt::format("{}: {} tasks waited on one executor", machine->name(), machine->deepest_queue()));
+  for (auto& machine : machines_) require(check_queues(machine->name(), machine->deepest_queue()), "queues");
 }
 
 void Simulation::report_clients(SimReport& report) {

@@ -4,6 +4,7 @@
 #include "gtest/gtest.h"
 #include "sim/acknowledged_writes.h"
 #include "sim/lease_checker.h"
+#include "sim/queue_bounds.h"
 #include "sim/state_digests.h"
 #include "sim/watch_checker.h"
 
@@ -194,6 +195,13 @@ TEST(LeaseChecker, TheyEndAtLast) {
   EXPECT_TRUE(check_lease(lease, {.late_max = seconds(30)}).violated());
   lease.watched_until = at_seconds(20);
   EXPECT_TRUE(check_lease(lease, {.late_max = seconds(30)}).holds());
+}
+
+// --- queues ---
+
+TEST(QueueBounds, OneTooManyIsFound) {
+  EXPECT_TRUE(check_queues("m0", kExecutorQueueMax).holds());
+  EXPECT_TRUE(check_queues("m0", kExecutorQueueMax + 1).violated());
 }
 
 }  // namespace

@@ -57,6 +57,21 @@ TEST(Workload, RecordsEachOperationOnceAndComesToRest) {
 
 // --- faults ---
 
+#ifndef HOLDFAST_FAULT_POINTS
+// Those of the code are not in a release; what they do where they are is in fault_points_test.cc.
+TEST(FaultPoints, AreCompiledOut) {
+  SimCluster cluster(quiet_knobs(1, 1));
+  cluster.start();
+  for (const char* point : {"wal.before_write", "wal.before_sync", "wal.after_sync", "wal.after_cut"})
+    cluster[0].process()->faults().set(point, 1'000'000);
+  Workload workload(cluster.scheduler, cluster.machines, cluster.knobs.clients);
+  workload.probe(0, [](bool served) { EXPECT_TRUE(served); });
+  cluster.run(seconds(5));
+  EXPECT_TRUE(cluster.ended.empty());
+  EXPECT_EQ(cluster[0].process()->faults().strikes(), 0u);
+}
+#endif
+
 TEST(Nemesis, BreaksAndHealsEverything) {
   Knobs knobs = quiet_knobs(3, 3);
   knobs.between_faults = milliseconds(200);
