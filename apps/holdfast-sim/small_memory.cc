@@ -32,7 +32,9 @@ uint8_t step_of_chunk[kChunks];
 char* reserve_space() {
   void* const at = mmap(nullptr, kChunks * kChunk, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return at == MAP_FAILED ? nullptr : static_cast<char*>(at);
+  if (at == MAP_FAILED) return nullptr;
+  madvise(at, kChunks * kChunk, MADV_HUGEPAGE);
+  return static_cast<char*>(at);
 }
 
 char* space() {
@@ -73,6 +75,8 @@ void* operator new(size_t size) {
     if (piece == nullptr) return large(size);
   }
   free_pieces[step] = piece->next;
+  // Read by the next call for this size, which would wait for it: it may have been free for long.
+  __builtin_prefetch(piece->next);
   return piece;
 }
 
