@@ -117,7 +117,7 @@ TEST_F(MemberPeers, AcknowledgesWhatIsOnTheDisk) {
     append.term = Term(2);
     append.log_term = Term(1);
     append.index = Index(3);
-    append.entries = {raft::Entry{Term(2), Index(4), raft::EntryType::normal, SharedBytes(std::string())}};
+    append.entries = {raft::Entry{.term = Term(2), .index = Index(4), .data = SharedBytes(std::string())}};
     world->member->receive(append);
     ASSERT_TRUE(world->run_until([&] { return acknowledged; }));
     world->crash();
