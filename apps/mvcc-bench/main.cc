@@ -7,6 +7,7 @@
 //   mvcc-bench reopen KEYS [FOLDER]        time to open it again, and memory
 #include <time.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -111,12 +112,19 @@ class Bench {
     int64_t done = 0;
     std::promise<void> finished;
     std::function<void()> run = [&] {
-      constexpr int kPutsPerTask = 1000;
-      for (int i = 0; i < kPutsPerTask && done < count; ++i, ++done) {
-        mvcc::WriteTxn txn = store_->write();
-        txn.put(key(key_of(done), key_bytes), value, LeaseId(0));
-        txn.end();
-        backend_->entry_boundary();
+      constexpr int kRowsPerTask = 32;
+      std::array<std::string, mvcc::Store::kExpectedMax> keys;
+      std::array<std::string_view, mvcc::Store::kExpectedMax> views;
+      for (int row = 0; row < kRowsPerTask && done < count; ++row) {
+        const size_t puts = std::min<size_t>(keys.size(), static_cast<size_t>(count - done));
+        for (size_t i = 0; i < puts; ++i, ++done) views[i] = keys[i] = key(key_of(done), key_bytes);
+        store_->expect(views.data(), puts);
+        for (size_t i = 0; i < puts; ++i) {
+          mvcc::WriteTxn txn = store_->write();
+          txn.put(keys[i], value, LeaseId(0));
+          txn.end();
+          backend_->entry_boundary();
+        }
       }
       if (done == count) return backend_->force_commit([&] { finished.set_value(); });
       if (backend_->congested()) return backend_->when_uncongested([&] { run(); });

@@ -1,6 +1,9 @@
 #include "apply/state_machine.h"
 
+#include <array>
+
 #include "apply/apply_metrics.h"
+#include "apply/expected_key.h"
 #include "apply/request_text.h"
 #include "base/check.h"
 #include "base/errors.h"
@@ -161,6 +164,17 @@ bool StateMachine::begin_entry(Index index, Term term) {
   if (index.value <= consistent_.index && !mutant("apply.twice_after_restart")) return false;
   consistent_ = {.index = index.value, .term = term.value};
   return true;
+}
+
+void StateMachine::expect(const raft::Entry* entries, size_t count) {
+  CHECK(count <= kExpectedMax);
+  std::array<std::string_view, kExpectedMax> keys;
+  size_t known = 0;
+  for (size_t i = 0; i < count; ++i) {
+    keys[known] = entries[i].type == raft::EntryType::normal ? expected_key(entries[i].data.view()) : std::string_view();
+    if (!keys[known].empty()) ++known;
+  }
+  if (known > 1) store_->expect(keys.data(), known);
 }
 
 const ParsedRequest& StateMachine::parse(const raft::Entry& entry) {

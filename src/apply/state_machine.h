@@ -115,6 +115,9 @@ class StateMachine {
 
   // --- entries ---
 
+  // The entries that come next, at most kExpectedMax: what they look up is asked for at the same time. For speed only.
+  static constexpr size_t kExpectedMax = mvcc::Store::kExpectedMax;
+  void expect(const raft::Entry* entries, size_t count);
   // True if the backend doesn't have this entry yet: "should apply v3".
   bool begin_entry(Index index, Term term);
   Index consistent_index() const { return Index(consistent_.index); }

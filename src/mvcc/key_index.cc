@@ -23,6 +23,13 @@ bool KeyIndex::get(std::string_view key, int64_t at, KeyVersions::State& state) 
   return entry != nullptr && entry->get(at, state);
 }
 
+void KeyIndex::prefetch(const std::string_view* keys, size_t count) const {
+  // What fits in a cache needs no asking for.
+  constexpr size_t kManyKeys = 20'000;
+  std::shared_lock lock(mutex_);
+  if (tree_.size() >= kManyKeys) tree_.prefetch(keys, count);
+}
+
 KeyIndex::Before KeyIndex::put(std::string_view key, RevisionPair revision) {
   std::lock_guard lock(mutex_);
   KeyVersions& entry = *tree_.find_or_insert(key);

@@ -43,6 +43,9 @@ class FairSharedMutex {
 class KeyIndex {
  public:
   bool get(std::string_view key, int64_t at, KeyVersions::State& state) const;
+  // See KeyTree::prefetch.
+  static constexpr size_t kPrefetchMax = KeyTree::kPrefetchMax;
+  void prefetch(const std::string_view* keys, size_t count) const;
 
   // What was before a put: for the record to be stored.
   struct Before {
@@ -73,7 +76,7 @@ class KeyIndex {
     int64_t created = 0;  // not of a tombstone, nor is `version`
     int64_t version = 0;
   };
-  static constexpr size_t kRestoreMax = KeyTree::kPrefetchMax;
+  static constexpr size_t kRestoreMax = kPrefetchMax;
   void restore(const std::string_view* keys, const Record* records, size_t count,
                absl::FunctionRef<void(const Record&)> ignored);
 

@@ -35,6 +35,18 @@ std::string_view shortest_separator(std::string_view low, std::string_view high)
   return high.substr(0, common_prefix(low, high) + 1);
 }
 
+// As std::lower_bound, but without jumps: which way a search goes can't be guessed, and each wrong guess costs as much as
+// the comparisons of the whole row.
+size_t first_not_below(const uint32_t* heads, size_t count, uint32_t head) {
+  const uint32_t* base = heads;
+  while (count > 1) {
+    const size_t half = count / 2;
+    base = base[half - 1] < head ? base + half : base;
+    count -= half;
+  }
+  return static_cast<size_t>(base - heads) + (count == 1 && *base < head ? 1 : 0);
+}
+
 // A sorted row of keys with heads. Keys is a class with `std::string_view operator[](size_t)
 // const`.
 template <size_t N, class Keys>
@@ -47,9 +59,10 @@ struct SortedRow {
   // them.
   size_t search_heads(std::string_view key, size_t count) const {
     const uint32_t head = head_of(key, skip);
-    size_t low = std::lower_bound(heads, heads + count, head) - heads;
+    size_t low = first_not_below(heads, count, head);
     if (low == count || heads[low] != head) return low;
-    size_t high = std::upper_bound(heads + low, heads + count, head) - heads;
+    size_t high = low + 1;
+    if (high < count && heads[high] == head) high = std::upper_bound(heads + high, heads + count, head) - heads;
     while (low < high) {
       const size_t middle = low + (high - low) / 2;
       if (keys[middle] < key) {
@@ -62,8 +75,7 @@ struct SortedRow {
   }
   // Where the key is, if it is there and its head is its own; without following a pointer. count > 0.
   size_t first_of_head(std::string_view key, size_t count) const {
-    const size_t low = std::lower_bound(heads, heads + count, head_of(key, skip)) - heads;
-    return std::min(low, count - 1);
+    return std::min(first_not_below(heads, count, head_of(key, skip)), count - 1);
   }
   size_t lower_bound(std::string_view key, size_t count) const {
     if (count == 0) return 0;
@@ -139,10 +151,10 @@ struct KeyTree::Inner : Node {
   };
   explicit Inner(uint16_t level) : Node(level) {}
   SortedRow<kFanout, Keys> row() { return {heads, skip, {separators}}; }
-  Node* likely_child_for(std::string_view key) {
-    if (key.size() < skip) return children[0];
+  size_t likely_child_for(std::string_view key) {
+    if (key.size() < skip) return 0;
     const size_t i = row().search_heads(key, count);
-    return children[i < count && heads[i] == head_of(key, skip) && separators[i] == key ? i + 1 : i];
+    return i < count && heads[i] == head_of(key, skip) && separators[i] == key ? i + 1 : i;
   }
   size_t child_for(std::string_view key) {
     const size_t i = row().lower_bound(key, count);
@@ -171,7 +183,8 @@ void KeyTree::destroy(Node* node) {
 KeyTree::Leaf* KeyTree::likely_leaf_for(std::string_view key) const {
   Node* node = root_;
   while (node->level > 0) {
-    node = static_cast<Inner*>(node)->likely_child_for(key);
+    auto* inner = static_cast<Inner*>(node);
+    node = inner->children[inner->likely_child_for(key)];
     node->prefetch();
   }
   return static_cast<Leaf*>(node);
@@ -203,18 +216,26 @@ KeyVersions* KeyTree::find_in(Leaf& leaf, std::string_view key) {
 void KeyTree::prefetch(const std::string_view* keys, size_t count) const {
   CHECK(count <= kPrefetchMax);
   Node* at[kPrefetchMax];
+  size_t place[kPrefetchMax];
   std::fill_n(at, count, root_);
   for (uint16_t level = root_->level; level > 0; --level) {
     for (size_t i = 0; i < count; ++i) {
-      at[i] = static_cast<Inner*>(at[i])->likely_child_for(keys[i]);
+      auto* inner = static_cast<Inner*>(at[i]);
+      place[i] = inner->likely_child_for(keys[i]);
+      __builtin_prefetch(&inner->children[place[i]]);
+    }
+    for (size_t i = 0; i < count; ++i) {
+      at[i] = static_cast<Inner*>(at[i])->children[place[i]];
       at[i]->prefetch();
     }
   }
   for (size_t i = 0; i < count; ++i) {
     auto* leaf = static_cast<Leaf*>(at[i]);
-    if (leaf->count == 0 || keys[i].size() < leaf->skip) continue;
-    leaf->entries[leaf->row().first_of_head(keys[i], leaf->count)]->prefetch();
+    place[i] = leaf->count == 0 || keys[i].size() < leaf->skip ? kFanout : leaf->row().first_of_head(keys[i], leaf->count);
+    __builtin_prefetch(&leaf->entries[place[i]]);
   }
+  for (size_t i = 0; i < count; ++i)
+    if (place[i] != kFanout) static_cast<Leaf*>(at[i])->entries[place[i]]->prefetch();
 }
 
 KeyVersions* KeyTree::find_or_insert(std::string_view key, Expected expected) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "backend/revision_key.h"
 
 namespace holdfast::mvcc {
@@ -82,8 +83,8 @@ class KeyVersions {
     int64_t version;  // of the last put
   };
   struct Older {
-    std::vector<Past> revisions;  // ascending
-    std::vector<Ended> ended;    // ascending
+    absl::InlinedVector<Past, 1> revisions;  // ascending
+    std::vector<Ended> ended;                // ascending
   };
   explicit KeyVersions(size_t key_bytes) : key_bytes_(static_cast<uint32_t>(key_bytes)) {}
   ~KeyVersions() = default;

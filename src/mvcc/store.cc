@@ -146,6 +146,11 @@ Store::~Store() { core_->stop(); }
 
 ReadTxn Store::read() { return ReadTxn(*core_); }
 WriteTxn Store::write() { return WriteTxn(*core_); }
+
+void Store::expect(const std::string_view* keys, size_t count) {
+  static_assert(kExpectedMax <= KeyIndex::kPrefetchMax);
+  core_->index.prefetch(keys, count);
+}
 Revision Store::current_revision() const {
   return Revision(core_->current.load(std::memory_order_acquire));
 }

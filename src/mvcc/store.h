@@ -55,7 +55,8 @@ struct RangeOptions {
   int64_t limit = 0;  // <= 0: none
   RangeKind kind = RangeKind::pairs;
   Count count = Count::total;
-  // Asked for each key whose value is fetched; true gives the read up (KV-15). May be null.
+  // Asked for each pair that is told, and for each kIndexStepKeys keys that are looked at; true gives the read up (KV-15).
+  // May be null.
   const std::function<bool()>* cancelled = nullptr;
 };
 
@@ -232,6 +233,10 @@ class Store {
   // --- apply owner ---
 
   WriteTxn write();
+  // What the next writes will look up: with many keys a write mostly waits for memory, and these then wait at the same
+  // time. Only a matter of speed. count <= kExpectedMax.
+  static constexpr size_t kExpectedMax = 32;
+  void expect(const std::string_view* keys, size_t count);
 
   // Everything below `revision` that isn't needed to read at `revision` may go (KV-27..31). Older
   // reads fail at once. The wish is made durable with this entry's batch; deletion then runs in the

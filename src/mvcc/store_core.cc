@@ -96,7 +96,9 @@ absl::StatusOr<RangeSummary> StoreCore::visit(std::string_view key, std::string_
   int64_t taken = 0;
   std::string from(key);
   KeyIndex::Step step;
+  const auto given_up = [&] { return range.cancelled != nullptr && (*range.cancelled)(); };
   do {
+    if (given_up()) return absl::CancelledError();
     found.clear();
     keys.clear();
     step =
@@ -114,6 +116,7 @@ absl::StatusOr<RangeSummary> StoreCore::visit(std::string_view key, std::string_
         });
     if (range.kind == RangeKind::keys_only) {
       for (size_t i = 0; i < found.size(); ++i) {
+        if (given_up()) return absl::CancelledError();
         const size_t begin = found[i].key_begin;
         const size_t behind = i + 1 < found.size() ? found[i + 1].key_begin : keys.size();
         visit({.key = std::string_view(keys).substr(begin, behind - begin),
@@ -124,7 +127,7 @@ absl::StatusOr<RangeSummary> StoreCore::visit(std::string_view key, std::string_
     } else if (!found.empty()) {
       backend::ReadView view = backend.view();
       for (const Found& one : found) {
-        if (range.cancelled != nullptr && (*range.cancelled)()) return absl::CancelledError();
+        if (given_up()) return absl::CancelledError();
         tell(view, one.state.modified, visit);
       }
     }

@@ -1,5 +1,7 @@
 #include "server/apply_owner.h"
 
+#include <algorithm>
+
 #include "base/errors.h"
 #include "base/mutant.h"
 #include "raft/codec.h"
@@ -17,7 +19,9 @@ ApplyOwner::ApplyOwner(Parts parts, MemberId self, Index applied)
       self_(self),
       applied_total_(parts.metrics.gauge("etcd_server_proposals_applied_total",
                                          "Consensus proposals applied.")),
-      applied_(applied) {}
+      applied_(applied) {
+  parts_.board.set_applied(applied_, applied_term_);
+}
 
 void ApplyOwner::apply(raft::Message order) {
   parts_.executor.post([this, order = std::move(order)]() mutable {
@@ -79,7 +83,14 @@ void ApplyOwner::finish_install(const raft::SnapshotMetadata& snapshot) {
 }
 
 void ApplyOwner::carry_out(raft::Message& order) {
+  const raft::Entry* expected = order.entries.begin();  // up to there
   for (const raft::Entry& entry : order.entries) {
+    if (&entry == expected) {
+      const auto left = static_cast<size_t>(order.entries.end() - expected);
+      const size_t count = std::min(left, apply::StateMachine::kExpectedMax);
+      parts_.machine.expect(expected, count);
+      expected += count;
+    }
     if (entry.index <= applied_) continue;
     CHECK(entry.index == applied_ + 1, "entry {} committed after {} applied", entry.index.value,
           applied_.value);

@@ -33,6 +33,14 @@ TEST_F(Alarms, RaisedListedAndCleared) {
   alarm("DEACTIVATE", "memberID: 2 alarm: NOSPACE", "alarms { memberID: 2 alarm: NOSPACE }");
   alarm("DEACTIVATE", "memberID: 2 alarm: NOSPACE", "");
   commit();
+  // BKT-05: the message is the key.
+  std::string stored;
+  for (const auto& [key, value] : image->state->buckets[static_cast<size_t>(backend::Bucket::alarm)]) {
+    etcdserverpb::AlarmMember member;
+    EXPECT_TRUE(member.ParseFromString(key) && value.empty());
+    stored += member.ShortDebugString() + "; ";
+  }
+  EXPECT_EQ(stored, "memberID: 1 alarm: NOSPACE; memberID: 1 alarm: CORRUPT; ");
   close();
   open();
   alarm("GET", "", "alarms { memberID: 1 alarm: NOSPACE } alarms { memberID: 1 alarm: CORRUPT }");
@@ -59,7 +67,7 @@ TEST_F(Alarms, NoSpaceRefusesWhatGrows) {
   expect(kPut, "header { revision: 4 }");
 }
 
-// MNT-03, KV-16, ERR-54
+// MNT-03, KV-16, ERR-54, PUT-13
 TEST_F(Alarms, CorruptRefusesAllThatTouchesData) {
   say("lease_grant { ID: 7 TTL: 60 }");
   alarm("ACTIVATE", "memberID: 9 alarm: NOSPACE", "alarms { memberID: 9 alarm: NOSPACE }");
@@ -91,7 +99,7 @@ class QuotaOf : public ApplyTest {
   }
 };
 
-// PUT-14, TRP-02
+// PUT-13, PUT-14, TRP-02
 TEST_F(QuotaOf, TheWriteThatExceedsItIsDoneAndRefused) {
   fill();
   const int64_t before = revision();
@@ -113,7 +121,7 @@ TEST_F(QuotaOf, TheWriteThatExceedsItIsDoneAndRefused) {
   EXPECT_NE(say("txn { success { request_delete_range { key: 'big' } } }").find("deleted: 1"), std::string::npos);
 }
 
-// PUT-15, TXN-16
+// PUT-15, TXN-16; VD-26: nested transactions count
 TEST(QuotaCost, OfCommands) {
   const auto cost_of = [](const std::string& text) { return cost(ApplyWorld::parse("txn { " + text + " }").txn()); };
   EXPECT_EQ(put_cost("key", "value"), 256 + 8);

@@ -196,7 +196,7 @@ TEST_F(Txns, ReadOnlyOnes) {
          "etcdserver: mvcc: required revision is a future revision");
 }
 
-// TXN-17
+// TXN-17, VD-25
 TEST_F(Txns, WhereNobodyWaitsTheSameIsWritten) {
   ApplyWorld other;
   other.open();
@@ -214,6 +214,15 @@ TEST_F(Txns, WhereNobodyWaitsTheSameIsWritten) {
     EXPECT_EQ(hash(), other.hash()) << txn;
   }
   EXPECT_EQ(get("d"), "(none)");
+}
+
+// TXN-15: once something is written there is no way back, so that members who can't go on must not go their own ways.
+TEST_F(Txns, AnErrorBehindTheFirstWriteEndsTheProcess) {
+  commit();
+  auto& records = image->state->buckets[static_cast<size_t>(backend::Bucket::key)];
+  ASSERT_EQ(records.erase(std::string(backend::RevisionKeyBytes({{2, 0}, false}).view())), 1u);
+  EXPECT_DEATH(say("txn { success { request_put { key: 'c' } } success { request_range { key: 'a' } } }"),
+               "the backend doesn't have it");
 }
 
 }  // namespace

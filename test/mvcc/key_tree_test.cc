@@ -2,6 +2,8 @@
 
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "gtest/gtest.h"
@@ -47,6 +49,7 @@ class Checked {
   void compare(Random& random) {
     tree_.check();
     ASSERT_EQ(tree_.size(), keys_.size());
+    prefetch(random);
     for (const auto& [key, entry] : keys_) ASSERT_EQ(tree_.find(key), entry);
     for (int i = 0; i < 50; ++i) {
       const std::string from = some_key(random);
@@ -67,6 +70,20 @@ class Checked {
   const std::map<std::string, KeyVersions*>& keys() const { return keys_; }
 
  private:
+  // Keys that are there and others; what follows must find the tree as it was.
+  void prefetch(Random& random) const {
+    for (size_t count = 0; count <= KeyTree::kPrefetchMax; ++count) {
+      std::vector<std::string> keys(count);
+      for (std::string& key : keys) {
+        key = some_key(random);
+        const auto near = keys_.lower_bound(key);
+        if (random.below(2) == 0 && near != keys_.end()) key = near->first;
+      }
+      const std::vector<std::string_view> views(keys.begin(), keys.end());
+      tree_.prefetch(views.data(), views.size());
+    }
+  }
+
   KeyTree tree_;
   std::map<std::string, KeyVersions*> keys_;
 };
