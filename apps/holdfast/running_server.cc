@@ -72,7 +72,10 @@ struct RunningServer::Wiring {
         apply("apply", clock),
         backend("backend", clock),
         background("background", clock),
-        io(clock, io_threads()) {}
+        io(clock, io_threads()) {
+    for (size_t i = 0; i < io_threads(); ++i)
+      readers.push_back(std::make_unique<os::ThreadExecutor>("reader-" + std::to_string(i), clock));
+  }
 
   os::PrometheusMetrics metrics;
   os::SystemRandom random;
@@ -85,6 +88,7 @@ struct RunningServer::Wiring {
   os::ThreadExecutor apply;
   os::ThreadExecutor backend;
   os::ThreadExecutor background;
+  std::vector<std::unique_ptr<os::ThreadExecutor>> readers;  // as many as I/O threads
   net::IoPool io;
 
   server::MemberConfig settings;
@@ -226,10 +230,12 @@ absl::Status RunningServer::open_member() {
   Wiring& w = *wiring_;
   absl::Status status;
   Latch opened;
+  std::vector<env::Executor*> readers;
+  for (const auto& reader : w.readers) readers.push_back(reader.get());
   w.apply.post([&, done = opened.opener()]() mutable {
     auto member = server::Member::open(
         w.settings, {clock_, w.random, w.files, process_, w.faults, w.metrics, log_},
-        {w.raft, w.raft, w.apply, w.backend, w.background},
+        {w.raft, w.raft, w.apply, w.backend, w.background, readers},
         [&](const std::string& path) {
           return backend::open_lmdb_engine(
               {.path = path,
@@ -387,11 +393,11 @@ void RunningServer::export_facts() {
   const int64_t quota = apply::Quota(config_.quota_backend_bytes).limit_bytes();
   w.metrics.gauge("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.")
       .set(static_cast<double>(quota));
-  for (const config::FeatureSpec& spec : config::feature_specs())
+  for (const config::FeatureGates::Shown& feature : config_.feature_gates.shown())
     w.metrics
         .gauge("etcd_server_feature_enabled", "Whether or not a feature is enabled.",
-               {{"name", std::string(spec.name)}, {"stage", std::string(config::to_string(spec.stage))}})
-        .set(config_.feature_gates.enabled(spec.feature) ? 1 : 0);
+               {{"name", std::string(feature.name)}, {"stage", std::string(config::to_string(feature.stage))}})
+        .set(feature.enabled ? 1 : 0);
 }
 
 void RunningServer::stop() {
@@ -407,6 +413,7 @@ void RunningServer::stop() {
     }
   }
   for (const Port& port : w.client_ports) remove_socket_file(w.files, port.options).IgnoreError();
+  for (const auto& reader : w.readers) reader->stop();  // before the store that they read
   Latch stopped;
   w.member->stop(stopped.opener());
   stopped.wait();

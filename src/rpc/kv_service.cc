@@ -15,8 +15,7 @@ namespace {
 
 namespace pb = etcdserverpb;
 
-// Asked by a read on the call's own thread, where a cancellation can't arrive meanwhile: what can
-// pass is its deadline.
+// Asked by a read on the call's own thread, where only its deadline can pass meanwhile, or on one for long reads.
 server::Cancelled cancelled_with(const net::UnaryCall& call) {
   return {[](const void* whom) {
             const auto& call = *static_cast<const net::UnaryCall*>(whom);

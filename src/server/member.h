@@ -1,13 +1,14 @@
 // One member of the cluster, put together: what a data directory and a world make of it. Holds the parts and starts and
 // stops them in order; what happens is in the parts.
 //
-// Executors: five roles, which the wiring (apps/, sim/) may give to five threads, fewer, or one simulated scheduler. The
-// member must outlive every task on them: stop the executors before destroying it.
+// Executors: five roles and readers, which the wiring (apps/, sim/) may give to as many threads, fewer, or one simulated
+// scheduler. The member must outlive every task on them: stop the executors before destroying it.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "backend/engine.h"
@@ -51,6 +52,8 @@ class Member {
     env::Executor& apply;       // apply owner and the state it changes, leases
     env::Executor& backend;     // commits
     env::Executor& background;  // compaction, hashes, purge, other chores
+    // Long reads of clients (LongReads). Unlike the others they must be stopped before stop() is called.
+    std::vector<env::Executor*> readers = {};
   };
   using OpenEngine =
       std::function<absl::StatusOr<std::unique_ptr<backend::Engine>>(const std::string& path)>;

@@ -12,7 +12,7 @@ MemberServices::MemberServices(const MemberGivens& given, MemberFacts& facts, Re
                                 given.config.priority_requests}),
       cluster_facts(door, door),
       v3(V3Server::Parts{door, door, facts.view, facts.operations, access, facts.ids, given.world.clock,
-                         given.world.metrics, given.world.log},
+                         given.world.metrics, given.world.log, given.executors.readers},
          V3Server::Options{given.config.max_txn_ops, given.config.max_request_bytes, given.config.quota_backend_bytes,
                            given.config.warning_apply_duration}),
       leadership(facts.board, door, given.world.log, given.log.member, given.config.heartbeat_interval),

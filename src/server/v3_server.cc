@@ -28,7 +28,8 @@ V3Server::V3Server(Parts parts, Options options)
     : parts_(parts),
       options_(options),
       quota_(options.quota_backend_bytes),
-      metrics_(std::make_unique<Metrics>(parts.metrics)) {
+      metrics_(std::make_unique<Metrics>(parts.metrics)),
+      long_reads_(parts.readers) {
   metrics_->quota_bytes.set(static_cast<double>(quota_.limit_bytes()));
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,6 +26,7 @@
 #include "env/clock.h"
 #include "env/metrics.h"
 #include "server/access_control.h"
+#include "server/long_reads.h"
 #include "server/member_info.h"
 #include "server/range_stream.h"
 #include "server/request_id.h"
@@ -74,6 +76,7 @@ class V3Server {
     const env::Clock& clock;
     env::Metrics& metrics;
     Logger& log;
+    std::vector<env::Executor*> readers = {};  // see LongReads
   };
   V3Server(Parts parts, Options options);
   ~V3Server();
@@ -137,10 +140,14 @@ class V3Server {
  private:
   struct Metrics;
   struct WaitingRange;
+  struct WaitingTxn;
   enum class Authorization : uint8_t { caller, root };
 
   void start_range(const CallContext& context, const RangeView& request, Cancelled cancelled,
                    Authorization authorization, RangeDone done);
+  // Where it was asked, or on a thread for long reads; the answer is always given where it was asked.
+  void carry_out(std::unique_ptr<WaitingRange> waiting);
+  void carry_out(std::unique_ptr<WaitingTxn> waiting);
   absl::StatusOr<std::string> read_range(const CallContext& context, const RangeView& request,
                                          Cancelled cancelled, Authorization authorization) const;
   absl::StatusOr<std::string> encode_range(const RangeView& request, Cancelled cancelled) const;
@@ -169,6 +176,7 @@ class V3Server {
   const Options options_;
   const apply::Quota quota_;
   std::unique_ptr<Metrics> metrics_;
+  LongReads long_reads_;
 };
 
 }  // namespace holdfast::server

@@ -30,6 +30,9 @@ absl::Status check(const RangeView& request) {
   return absl::OkStatus();
 }
 
+// Room for the answer to most reads of one key, so that it need not grow from nothing.
+constexpr size_t kUsualAnswerBytes = 512;
+
 // What the store gives by itself can be taken over as it is.
 bool in_key_order(const RangeView& request) {
   return request.sort_target == pb::RangeRequest::KEY &&
@@ -47,7 +50,7 @@ std::string loggable_response(const pb::TxnResponse& response) {
 
 }  // namespace
 
-// A linearizable range while it waits for its read index.
+// A range while it waits for its read index, or for a thread that has time for it.
 struct V3Server::WaitingRange {
   CallContext context;
   RangeView request;
@@ -55,6 +58,15 @@ struct V3Server::WaitingRange {
   Authorization authorization;
   env::Instant started;
   RangeDone done;
+};
+
+// A transaction that only reads, the same.
+struct V3Server::WaitingTxn {
+  CallContext context;
+  std::unique_ptr<pb::TxnRequest> request;
+  Cancelled cancelled;
+  env::Instant started;
+  ProposalDone done;
 };
 
 void V3Server::range(const CallContext& context, const RangeView& request, Cancelled cancelled,
@@ -77,17 +89,31 @@ void V3Server::health_read(const CallContext& context, Consistency consistency, 
 void V3Server::start_range(const CallContext& context, const RangeView& request,
                            Cancelled cancelled, Authorization authorization, RangeDone done) {
   const env::Instant started = parts_.clock.now();
-  if (request.serializable) {
-    finish_range(request, started, read_range(context, request, cancelled, authorization), done);
-    return;
-  }
   auto waiting = std::make_unique<WaitingRange>(
       WaitingRange{context, request, cancelled, authorization, started, std::move(done)});
-  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) {
-    WaitingRange& w = *waiting;
-    if (!status.ok()) return finish_range(w.request, w.started, std::move(status), w.done);
-    finish_range(w.request, w.started,
-                 read_range(w.context, w.request, w.cancelled, w.authorization), w.done);
+  if (request.serializable) return carry_out(std::move(waiting));
+  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) mutable {
+    if (status.ok()) return carry_out(std::move(waiting));
+    finish_range(waiting->request, waiting->started, std::move(status), waiting->done);
+  });
+}
+
+void V3Server::carry_out(std::unique_ptr<WaitingRange> waiting) {
+  WaitingRange& w = *waiting;
+  const auto read = [this](WaitingRange& w, Cancelled cancelled) {
+    return read_range(w.context, w.request, cancelled, w.authorization);
+  };
+  if (w.request.range_end.empty() || !long_reads_.any())
+    return finish_range(w.request, w.started, read(w, w.cancelled), w.done);
+  ReadBudget budget(w.cancelled);
+  auto answer = read(w, budget.cancelled());
+  if (!budget.spent()) return finish_range(w.request, w.started, std::move(answer), w.done);
+  long_reads_.post([this, read, waiting = std::move(waiting)]() mutable {
+    auto answer = read(*waiting, waiting->cancelled);
+    env::Executor& asked_on = *waiting->context.reply_on;
+    asked_on.post([this, waiting = std::move(waiting), answer = std::move(answer)]() mutable {
+      finish_range(waiting->request, waiting->started, std::move(answer), waiting->done);
+    });
   });
 }
 
@@ -119,6 +145,7 @@ absl::StatusOr<std::string> V3Server::encode_range(const RangeView& request,
 absl::StatusOr<std::string> V3Server::encode_in_key_order(
     mvcc::ReadTxn& txn, const RangeView& request, const std::function<bool()>* cancelled) const {
   std::string out;
+  out.reserve(kUsualAnswerBytes);
   append_header(out, parts_.member, txn.revision());
   const auto read = append_pairs(out, txn,
                                  {.key = request.key,
@@ -209,23 +236,29 @@ void V3Server::txn(const CallContext& context, std::unique_ptr<pb::TxnRequest> r
     return fail(done, std::move(status));
   if (!apply::is_txn_read_only(*request))
     return parts_.proposer.propose(context, Command::txn, bytes, std::move(done));
-  const env::Instant started = parts_.clock.now();
-  if (apply::is_txn_serializable(*request))
-    return finish_txn(*request, started, read_txn(context, *request, cancelled), done);
-  // A linearizable transaction while it waits for its read index.
-  struct Waiting {
-    CallContext context;
-    std::unique_ptr<pb::TxnRequest> request;
-    Cancelled cancelled;
-    env::Instant started;
-    ProposalDone done;
-  };
-  auto waiting = std::make_unique<Waiting>(
-      Waiting{context, std::move(request), cancelled, started, std::move(done)});
-  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) {
-    Waiting& w = *waiting;
-    if (!status.ok()) return fail(w.done, std::move(status));  // etcd counts it nowhere
-    finish_txn(*w.request, w.started, read_txn(w.context, *w.request, w.cancelled), w.done);
+  const bool serializable = apply::is_txn_serializable(*request);
+  auto waiting = std::make_unique<WaitingTxn>(
+      WaitingTxn{context, std::move(request), cancelled, parts_.clock.now(), std::move(done)});
+  if (serializable) return carry_out(std::move(waiting));
+  parts_.reader.wait_read(context, [this, waiting = std::move(waiting)](absl::Status status) mutable {
+    if (status.ok()) return carry_out(std::move(waiting));
+    fail(waiting->done, std::move(status));  // etcd counts it nowhere
+  });
+}
+
+void V3Server::carry_out(std::unique_ptr<WaitingTxn> waiting) {
+  WaitingTxn& w = *waiting;
+  if (!long_reads_.any())
+    return finish_txn(*w.request, w.started, read_txn(w.context, *w.request, w.cancelled), w.done);
+  ReadBudget budget(w.cancelled);
+  auto response = read_txn(w.context, *w.request, budget.cancelled());
+  if (!budget.spent()) return finish_txn(*w.request, w.started, std::move(response), w.done);
+  long_reads_.post([this, waiting = std::move(waiting)]() mutable {
+    auto response = read_txn(waiting->context, *waiting->request, waiting->cancelled);
+    env::Executor& asked_on = *waiting->context.reply_on;
+    asked_on.post([this, waiting = std::move(waiting), response = std::move(response)]() mutable {
+      finish_txn(*waiting->request, waiting->started, std::move(response), waiting->done);
+    });
   });
 }
 

@@ -164,7 +164,7 @@ void Machine::start() {
   link_ = std::make_unique<Link>(*this, *process_);
   calls_ = std::make_unique<RemoteCalls>(world_.scheduler, world_.network, *this, world_.find_url);
   executors_ = std::make_unique<server::Member::Executors>(
-      server::Member::Executors{*raft_, log, *apply_, backend, *background_});
+      server::Member::Executors{*raft_, log, *apply_, backend, *background_, {background_}});
   apply_->post([this] { open(); });
 }
 

@@ -152,7 +152,7 @@ TEST_F(GrpcTest, TransactionsNestAsDeepAsTheOperationLimit) {  // TXN-01
   EXPECT_EQ(status.error_message(), "etcdserver: too many operations in txn request");
 }
 
-TEST_F(GrpcTest, ReadOnlyTxnIsNotProposed) {  // TXN-13
+TEST_F(GrpcTest, ReadOnlyTxnIsNotProposed) {  // TXN-13, RD-10
   rpc.w.put("a", "1");
   pb::TxnRequest txn;
   txn.add_success()->mutable_request_range()->set_key("a");
@@ -325,6 +325,17 @@ TEST(SlowRequestLog, SizesOnly) {  // GEN-13
               HasSubstr(R"(response type="/etcdserverpb.KV/Put" request count=1 request size=13)"));
   EXPECT_THAT(*line, HasSubstr(R"(request content="key:\"key\" value_size:6")"));
   EXPECT_THAT(*line, HasSubstr(R"(remote="127.0.0.1:)"));
+  rpc.w.put("a", "1");
+  rpc.w.put("b", "2");
+  pb::RangeRequest range;
+  range.set_key("a");
+  range.set_range_end("z");
+  range.set_limit(1);
+  pb::RangeResponse answer;
+  ASSERT_TRUE(rpc.call(kRange, range, &answer).ok());
+  EXPECT_THAT(rpc.w.log.lines(), Contains(HasSubstr(fmt::format(
+                                     "request count=0 request size=8 response count=2 response size={}",
+                                     answer.ByteSizeLong()))));
 }
 
 TEST_F(GrpcTest, RangeStreamOverTheWire) {  // RS-01, back-pressure
@@ -432,6 +443,22 @@ TEST_F(GrpcTest, MaintenanceAndCluster) {
   pb::LeaseGrantResponse granted;
   ASSERT_TRUE(rpc.call("/etcdserverpb.Lease/LeaseGrant", grant, &granted).ok());
   EXPECT_GT(granted.id(), 0);
+}
+
+TEST_F(GrpcTest, Services) {  // GEN-01
+  for (const std::string service :
+       {"etcdserverpb.KV", "etcdserverpb.Watch", "etcdserverpb.Lease", "etcdserverpb.Cluster", "etcdserverpb.Maintenance",
+        "etcdserverpb.Auth", "v3lockpb.Lock", "v3electionpb.Election", "grpc.health.v1.Health"}) {
+    pb::RangeResponse response;
+    const ::grpc::Status status = rpc.call(("/" + service + "/Nothing").c_str(), pb::RangeRequest(), &response);
+    EXPECT_EQ(status.error_code(), ::grpc::UNIMPLEMENTED);
+    EXPECT_EQ(status.error_message(), "unknown method Nothing for service " + service);
+  }
+  for (const std::string service : {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}) {
+    pb::RangeResponse response;
+    const ::grpc::Status status = rpc.call(("/" + service + "/ServerReflectionInfo").c_str(), pb::RangeRequest(), &response);
+    EXPECT_EQ(status.error_message(), "unknown service " + service);
+  }
 }
 
 TEST_F(GrpcTest, UnbuiltMethodsSaySo) {

@@ -14,7 +14,7 @@ class HttpTest : public testing::Test {
   RpcWorld rpc;
 };
 
-TEST_F(HttpTest, Health) {  // HTTP-04, MET-13, TRP-62
+TEST_F(HttpTest, Health) {  // HTTP-04, MET-13, TRP-62, HTTP-06
   HttpAnswer answer = rpc.get("/health");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"health":"true","reason":""})");

@@ -136,6 +136,73 @@ TEST_F(V3ServerTest, CancelledRangeStops) {  // KV-15
   EXPECT_EQ(response.status().code(), absl::StatusCode::kCancelled);
 }
 
+// A read of many keys goes on on a thread of its own, and holds nobody up who asks for little; a short one stays.
+TEST_F(V3ServerTest, LongReadsLeaveTheThreadThatAsked) {
+  for (int i = 0; i < 2 * ReadBudget::kKeys; ++i) w.put(fmt::format("k{:06}", i), "v");
+  ManualExecutor readers{w.world.clock};
+  w.v3.emplace(V3Server::Parts{w.proposer, w.reader, w.member, w.member, w.access, w.ids, w.world.clock, w.metrics,
+                               w.log, {&readers}},
+               V3Server::Options{});
+  pb::RangeRequest all = all_keys();
+  all.set_serializable(true);
+  std::vector<std::string> requests;  // must live until the answer
+  const auto ask = [&](const pb::RangeRequest& request, Cancelled cancelled = {}) {
+    auto answer = std::make_shared<std::optional<absl::StatusOr<std::string>>>();
+    requests.push_back(request.SerializeAsString());
+    w.v3->range(w.context(), *parse_range(requests.back()), cancelled,
+                [answer](absl::StatusOr<std::string> a) { *answer = std::move(a); });
+    return answer;
+  };
+  requests.reserve(10);
+  const auto whole = ask(all);
+  EXPECT_FALSE(whole->has_value());
+  EXPECT_EQ(readers.waiting(), 1u);
+  pb::RangeRequest page = all;
+  page.set_limit(100);
+  EXPECT_TRUE(ask(page)->has_value());
+  pb::RangeRequest one;
+  one.set_key("k000007");
+  one.set_serializable(true);
+  EXPECT_TRUE(ask(one)->has_value());
+  ASSERT_TRUE(readers.run_one());
+  EXPECT_FALSE(whole->has_value()) << "answered where it was asked";
+  w.world.run_ready();
+  ASSERT_TRUE(whole->has_value() && (*whole)->ok());
+  pb::RangeResponse response;
+  ASSERT_TRUE(response.ParseFromString(***whole));
+  EXPECT_EQ(response.kvs_size(), 2 * ReadBudget::kKeys);
+  EXPECT_EQ(w.metrics.value("etcd_server_request_duration_seconds{type=Range,success=true,}"), 3);
+
+  // KV-15: whoever is gone is asked there too. Sorted ones, and linearizable ones, go the same way.
+  bool gone = false;
+  const auto cancelled = ask(all, {[](const void* g) { return *static_cast<const bool*>(g); }, &gone});
+  gone = true;
+  pb::RangeRequest sorted = all_keys();
+  sorted.set_sort_target(pb::RangeRequest::MOD);
+  sorted.set_sort_order(pb::RangeRequest::DESCEND);
+  const auto newest = ask(sorted);
+  w.world.run_ready();  // its read index
+  while (readers.run_one()) {
+  }
+  w.world.run_ready();
+  ASSERT_TRUE(cancelled->has_value() && newest->has_value());
+  EXPECT_EQ((*cancelled)->status().code(), absl::StatusCode::kCancelled);
+  ASSERT_TRUE((*newest)->ok() && response.ParseFromString(***newest));
+  EXPECT_EQ(response.kvs(0).key(), fmt::format("k{:06}", 2 * ReadBudget::kKeys - 1));
+
+  auto txn = std::make_unique<pb::TxnRequest>();
+  *txn->add_success()->mutable_request_range() = all;
+  const std::string bytes = txn->SerializeAsString();
+  std::unique_ptr<apply::Result> result;
+  w.v3->txn(w.context(), std::move(txn), bytes, {},
+            [&](std::unique_ptr<apply::Result> r) { result = std::move(r); });
+  EXPECT_EQ(result, nullptr);
+  ASSERT_TRUE(readers.run_one());
+  w.world.run_ready();
+  ASSERT_NE(result, nullptr);
+  EXPECT_EQ(result->as<pb::TxnResponse>().responses(0).response_range().kvs_size(), 2 * ReadBudget::kKeys);
+}
+
 TEST_F(V3ServerTest, SlowReadIsLoggedWithoutValues) {  // RD-11
   w.put("a", "secret");
   w.reader.set(absl::OkStatus());
@@ -182,7 +249,7 @@ TEST_F(V3ServerTest, PutChecks) {
   EXPECT_TRUE(w.proposer.proposals.empty());
 }
 
-TEST_F(V3ServerTest, NoRoomRaisesTheAlarmFirst) {  // GEN-15, PUT-15, MNT-02, TRP-01
+TEST_F(V3ServerTest, NoRoomRaisesTheAlarmFirst) {  // GEN-15, PUT-15, MNT-02, TRP-01, PUT-01
   w.member.size = (int64_t{2} << 30) - 256 - 2;
   pb::PutRequest request;
   request.set_key("k");
@@ -280,7 +347,7 @@ TEST_F(V3ServerTest, LeaseIdIsChosenAndAppended) {  // LEA-01
   EXPECT_EQ(w.proposer.proposals.back().request, bytes);
 }
 
-TEST_F(V3ServerTest, Status) {  // MNT-04
+TEST_F(V3ServerTest, Status) {  // MNT-04, TRP-36
   w.put("a", "1");
   w.member.alarms_now = {{MemberId(5), apply::AlarmType::nospace}};
   w.member.leader_id = 0;
@@ -300,7 +367,7 @@ TEST_F(V3ServerTest, Status) {  // MNT-04
   EXPECT_THAT(s.errors(), ElementsAre("etcdserver: no leader", "memberID:5 alarm:NOSPACE"));
 }
 
-TEST_F(V3ServerTest, MemberList) {  // CLU-10, GEN-06, VD-06
+TEST_F(V3ServerTest, MemberList) {  // CLU-10, GEN-06, VD-06, RD-09, TRP-36
   std::unique_ptr<pb::MemberListResponse> list;
   const auto take = [&](absl::StatusOr<std::unique_ptr<pb::MemberListResponse>> r) {
     list = *std::move(r);
