@@ -65,6 +65,7 @@ absl::Status Consensus::open_raft() {
       owner_options(config, raft_config(config, log, world.random.next())));
   if (!log.founders.empty())
     if (absl::Status s = raft->bootstrap(log.founders); !s.ok()) return s;
+  facts_.board.set_committed(raft->node().committed());  // the founders, now
   reads = std::make_unique<ReadIndex>(executors.raft, facts_.ids, facts_.board, *raft, world.log, world.metrics,
                                       ReadIndex::Options{config.request_timeout()});
   writer_ = std::make_unique<LogWriter>(LogWriter::Parts{executors.log, executors.background, *log.wal, snapshotter_,
@@ -108,12 +109,9 @@ void Consensus::open_snapshots() {
   });
 }
 
-void Consensus::start(bool alone) {
-  // OPS-09: where etcd skips one election timeout less a tick, and then waits for what chance adds to it, half a second on
-  // average, this skips the longest that can be drawn.
-  given_.executors.raft.post([this, alone] {
+void Consensus::start() {
+  given_.executors.raft.post([this] {
     raft->start();
-    if (alone) raft->advance_ticks(2 * given_.config.election_ticks - 1);
     timeouts_->start();
   });
 }

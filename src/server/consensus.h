@@ -29,8 +29,8 @@ class Consensus {
 
   // Before anything runs: what a crash left half done is gone, and raft stands where log and state say.
   absl::Status open();
-  // Any thread. A member that is `alone` need not wait for anybody's silence (OPS-09).
-  void start(bool alone);
+  // Any thread.
+  void start();
   // On the background executor, once: the owners end in the order of the path; what was applied is committed. `stopped`
   // runs on an executor of the backend's.
   void stop(Task stopped);

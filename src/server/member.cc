@@ -63,7 +63,7 @@ void Member::start(Events events) {
     if (remote.id != self) given.links.peers.add_remote(remote.id, remote.peer_urls);
   for (const auto& [id, member] : cluster->members())
     if (id != self) given.links.peers.add(id, member.peer_urls);
-  consensus.start(cluster->members().size() <= 1);
+  consensus.start();
   chores->start();
 }
 

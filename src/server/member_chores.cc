@@ -5,6 +5,7 @@
 #include "server/auto_compactor.h"
 #include "server/lease_checkpointer.h"
 #include "server/lease_expirer.h"
+#include "server/lone_start.h"
 #include "server/publisher.h"
 #include "server/purger.h"
 #include "server/tick_advance.h"
@@ -88,9 +89,13 @@ void MemberChores::listen(Member::Events events) {
       DowngradeMonitor::Parts{executors.background, services_.door, facts_.view,
                               ask_versions(config.request_timeout()), world.log},
       config.downgrade_check_time, config.request_timeout()));
-  if (config.initial_election_tick_advance && state_.machine->cluster()->members().size() > 1)
+  if (state_.machine->cluster()->members().size() <= 1) {
+    consensus_.apply->add_listener(
+        add(std::make_unique<LoneStart>(*consensus_.raft, facts_.board, config.election_ticks)));
+  } else if (config.initial_election_tick_advance) {
     add(std::make_unique<TickAdvance>(TickAdvance::Parts{*consensus_.raft, facts_.view, links.peers, world.log},
                                       config.election_ticks));
+  }
   add(std::make_unique<AutoCompactor>(
       AutoCompactor::Parts{executors.background, services_.door,
                            [this] { return facts_.view.store()->current_revision(); },

@@ -1,5 +1,8 @@
 #include "server/read_index.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/errors.h"
 #include "base/mutant.h"
 #include "base/wire.h"
@@ -21,15 +24,28 @@ ReadIndex::ReadIndex(env::Executor& executor, RequestIdGenerator& ids, const Raf
 ReadIndex::~ReadIndex() { executor_.cancel(retry_timer_); }
 
 void ReadIndex::add(Reader reader) {
-  if (!closed_.ok()) {
-    std::vector<Reader> readers;
-    readers.push_back(std::move(reader));
-    answer(readers, closed_);
-    return;
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = arrived_.empty();
+    arrived_.push_back(std::move(reader));
   }
-  next_.push_back(std::move(reader));
-  // A task of its own, so that all readers that are queued behind this one join the round.
-  if (!in_round_ && next_.size() == 1) executor_.post([this] { begin_round(); });
+  // One task for all that come until it runs.
+  if (first) executor_.post([this] { take_arrived(); });
+}
+
+void ReadIndex::take_arrived() {
+  {
+    std::lock_guard lock(mutex_);
+    if (next_.empty()) {
+      next_.swap(arrived_);
+    } else {
+      std::move(arrived_.begin(), arrived_.end(), std::back_inserter(next_));
+      arrived_.clear();
+    }
+  }
+  if (!closed_.ok()) return answer(next_, closed_);
+  begin_round();
 }
 
 void ReadIndex::begin_round() {
@@ -116,10 +132,25 @@ void ReadIndex::finish_round(absl::Status status) {
   begin_round();
 }
 
+// One task for all that are answered on the same executor, of which there are few: hundreds wait for a round at times.
 void ReadIndex::answer(std::vector<Reader>& readers, const absl::Status& status) {
-  for (Reader& reader : readers)
-    reader.reply_on->post([done = std::move(reader.done), status]() mutable { done(status); });
-  readers.clear();
+  while (!readers.empty()) {
+    env::Executor* const executor = readers.front().reply_on;
+    std::vector<ReadDone> done;
+    done.reserve(readers.size());
+    auto left = readers.begin();
+    for (Reader& reader : readers) {
+      if (reader.reply_on == executor) {
+        done.push_back(std::move(reader.done));
+      } else {
+        *left++ = std::move(reader);
+      }
+    }
+    readers.erase(left, readers.end());
+    executor->post([done = std::move(done), status]() mutable {
+      for (ReadDone& one : done) one(status);
+    });
+  }
 }
 
 void ReadIndex::close(const absl::Status& status) {

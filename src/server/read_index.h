@@ -1,4 +1,5 @@
-// Linearizable reads in batches (etcd server/etcdserver/read; parity RD-01..07). Runs on the raft owner's executor.
+// Linearizable reads in batches (etcd server/etcdserver/read; parity RD-01..07). Runs on the raft owner's executor,
+// but for add().
 //
 // One round at a time: all readers that came before a round share its read index; those who come while it is under way
 // share the next one. A round asks raft for the commit index under a fresh request id and asks again, under another id,
@@ -7,6 +8,7 @@
 #pragma once
 
 #include <deque>
+#include <mutex>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -40,6 +42,7 @@ class ReadIndex {
     env::Executor* reply_on;
     ReadDone done;
   };
+  // Any thread.
   void add(Reader reader);
 
   void on_read_states(const std::vector<raft::ReadState>& states);
@@ -59,6 +62,7 @@ class ReadIndex {
     Index index;
     std::vector<Reader> readers;
   };
+  void take_arrived();
   void begin_round();
   void request();
   void on_retry_timer();
@@ -75,7 +79,9 @@ class ReadIndex {
   env::Counter& failed_;
   const Options options_;
 
-  std::vector<Reader> next_;  // wait for the next round
+  std::mutex mutex_;              // guards arrived_
+  std::vector<Reader> arrived_;   // not taken yet
+  std::vector<Reader> next_;      // wait for the next round
   bool in_round_ = false;
   Round round_;
   std::deque<Confirmed> confirmed_;  // rising by index; wait for apply

@@ -100,10 +100,7 @@ void RequestDoor::propose_v2_put(const CallContext& context, Command command, st
 }
 
 void RequestDoor::wait_read(const CallContext& context, ReadDone done) {
-  raft_.executor().post(
-      [this, reader = ReadIndex::Reader{context.reply_on, std::move(done)}]() mutable {
-        reads_.add(std::move(reader));
-      });
+  reads_.add({context.reply_on, std::move(done)});
 }
 
 void RequestDoor::propose_conf_change(const CallContext& context, raft::ConfChange change,

@@ -56,6 +56,26 @@ class MemberRequests : public testing::Test {
   MemberWorld world_{1};
 };
 
+// PUT-24
+TEST(MemberConfigDefaults, LimitsOfRaftAreEtcds) {
+  EXPECT_EQ(MemberConfig{}.raft_max_size_per_message, 1u << 20);
+  EXPECT_EQ(MemberConfig{}.raft_max_inflight_messages, 512);
+  EXPECT_TRUE(MemberConfig{}.pre_vote);
+}
+
+// OPS-09: nobody's silence is waited for, also before the first entries have said that there is nobody else.
+TEST(MemberAlone, LeadsAtOnce) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    MemberWorld world(seed);
+    for (int start = 0; start < 2; ++start) {
+      const env::Instant began = world.clock.now();
+      world.boot();
+      EXPECT_LT(world.clock.now() - began, world.config.heartbeat_interval) << "of virtual time; seed " << seed;
+      world.crash();
+    }
+  }
+}
+
 // PUT-06, ERR-25
 TEST_F(MemberRequests, TooLarge) {
   config().max_request_bytes = 1000;
@@ -90,7 +110,7 @@ TEST_F(MemberRequests, TooManyWhileApplyIsBehind) {
   EXPECT_EQ(priority->text, "") << "taken, and waits as those before it";
 }
 
-// PUT-07, PUT-10, PUT-12, PUT-25, ERR-49: 5 s and two election timeouts, unless the client gives up before.
+// PUT-07, PUT-09, PUT-10, PUT-12, PUT-25, ERR-49: 5 s and two election timeouts, unless the client gives up before.
 TEST_F(MemberRequests, TimeOutWithoutLeader) {
   start_alone_of_three();
   world_.run_for(seconds(1));

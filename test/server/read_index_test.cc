@@ -60,7 +60,7 @@ TEST_F(ReadIndexTest, WaitingReadersShareARoundAndLaterOnesTheNext) {
   EXPECT_EQ(second, 1);
 }
 
-// RD-06
+// RD-06, PUT-19
 TEST_F(ReadIndexTest, WaitsUntilTheIndexIsApplied) {
   board_.set_applied(Index(4), Term(1));
   int answered = 0;
@@ -135,6 +135,26 @@ TEST_F(ReadIndexTest, GivesUpAfterTheRequestTimeout) {
   EXPECT_EQ(answered, 1);
   EXPECT_TRUE(is(last_, EtcdError::timeout));
   EXPECT_EQ(executor_.timers(), 0u);
+}
+
+// Readers of a round are answered each on its own executor, in the order in which they came.
+TEST_F(ReadIndexTest, AnswersWhereItWasAsked) {
+  ManualExecutor other{clock_};
+  std::string order;
+  const auto ask = [&](env::Executor& executor, char name) {
+    reads_.add({&executor, [&order, name](absl::Status) { order += name; }});
+  };
+  ask(executor_, 'a');
+  ask(other, 'x');
+  ask(executor_, 'b');
+  ask(other, 'y');
+  executor_.run();
+  ASSERT_EQ(raft_.ids.size(), 1u);
+  reads_.on_read_states({state(raft_.ids[0], 0)});
+  executor_.run();
+  EXPECT_EQ(order, "ab");
+  other.run();
+  EXPECT_EQ(order, "abxy");
 }
 
 TEST_F(ReadIndexTest, CloseAnswersEverybody) {

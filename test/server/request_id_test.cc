@@ -22,7 +22,7 @@ TEST(RequestIdTest, HoldsMemberTimeAndCounter) {
 }
 
 // PUT-05
-TEST(InternalRaftRequestTest, IsWhatProtobufWrites) {
+TEST(InternalRaftRequestTest, IsWhatProtobufWrites) {  // WAL-16
   etcdserverpb::PutRequest put;
   put.set_key("k");
   put.set_value(std::string(300, 'v'));
