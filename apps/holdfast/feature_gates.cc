@@ -113,6 +113,13 @@ std::string FeatureGates::text() const {
   return fmt::format("{}", fmt::join(pairs, ","));
 }
 
+std::vector<FeatureGates::Shown> FeatureGates::shown() const {
+  std::vector<Shown> all = {{kAllAlpha, FeatureStage::alpha, all_alpha_ == Group::on},
+                            {kAllBeta, FeatureStage::beta, all_beta_ == Group::on}};
+  for (const FeatureSpec& spec : kFeatures) all.push_back({spec.name, spec.stage, enabled(spec.feature)});
+  return all;
+}
+
 std::vector<std::string> FeatureGates::known_features() {
   std::vector<std::string> lines = {
       fmt::format("{}=true|false (ALPHA - default=false)", kAllAlpha),

@@ -35,7 +35,7 @@ struct FeatureSpec {
   FeatureStage stage;
   bool enabled_by_default;
 };
-// One row a feature, in the enum's order. The metric etcd_server_feature_enabled has one series for each.
+// One row a feature, in the enum's order.
 std::span<const FeatureSpec> feature_specs();
 std::string_view to_string(FeatureStage stage);  // "ALPHA", "BETA"
 
@@ -48,6 +48,13 @@ class FeatureGates {
   absl::Status set(std::string_view text);
   // "A=true,B=false" of what was set, sorted, groups included as etcd prints it.
   std::string text() const;
+  // One line a feature and a group: of the metric etcd_server_feature_enabled.
+  struct Shown {
+    std::string_view name;
+    FeatureStage stage;
+    bool enabled;
+  };
+  std::vector<Shown> shown() const;
   // Lines for --help: "Name=true|false (ALPHA - default=false)".
   static std::vector<std::string> known_features();
 

@@ -26,7 +26,7 @@ Contents small() {
   return contents;
 }
 
-TEST(Bbolt, AnEmptyStateHasAllBuckets) {
+TEST(Bbolt, AnEmptyStateHasAllBuckets) {  // BKT-01
   const std::string bytes = write_bbolt(Contents{});
   EXPECT_EQ(bytes.size(), (3 + kBucketCount + 1) * bbolt::kPageBytes);
   auto back = read_bbolt(bytes);

@@ -120,7 +120,7 @@ TEST(CommandLine, StrayArgument) {
   EXPECT_EQ(refusal(run({"-"})), R"("\"-\" is not a valid flag")");
 }
 
-TEST(CommandLine, HelpAndVersion) {
+TEST(CommandLine, HelpAndVersion) {  // FLG-04
   for (const char* flag : {"-h", "--help", "-help"}) {
     const Outcome outcome = run({flag});
     EXPECT_EQ(outcome.exit_code, 0);
@@ -205,9 +205,14 @@ TEST(CommandLine, AdvertisesTheMachineWhenListeningEverywhere) {
   EXPECT_TRUE(has_notice(outcome, "detected default host for advertise"));
 }
 
-// FLG-10, FLG-11
+// FLG-10, FLG-11, VD-15
 TEST(CommandLine, OldFlagsAndShortTimeouts) {
   EXPECT_EQ(run({"--snapshot", "-v", "--max-retry-attempts=3"}).next, Outcome::Next::run);
+  // What 3.7 took out is as unknown as what never was; one that stayed means nothing any more.
+  for (const char* gone : {"--discovery=http://a", "--discovery-proxy=a", "--enable-v2=true", "--proxy=off",
+                           "--experimental-initial-corrupt-check", "--experimental-compaction-batch-limit=5"})
+    EXPECT_EQ(run({gone}).exit_code, 2) << gone;
+  EXPECT_EQ(run({"--v2-deprecation=not-yet"}).next, Outcome::Next::run);
   const Outcome outcome = run({"--raft-read-timeout=1s"});
   EXPECT_EQ(outcome.next, Outcome::Next::run);
   EXPECT_EQ(outcome.config.raft_read_timeout, std::chrono::seconds(5));

@@ -130,7 +130,7 @@ TEST(Urls, NamedUrls) {
 }
 
 // FG-01..FG-09
-TEST(FeatureGates, Defaults) {
+TEST(FeatureGates, Defaults) {  // VD-02, FG-02, FG-05, FG-06
   const FeatureGates gates;
   for (const FeatureSpec& spec : feature_specs())
     EXPECT_EQ(gates.enabled(spec.feature), spec.stage == FeatureStage::beta) << spec.name;
@@ -143,6 +143,8 @@ TEST(FeatureGates, ExplicitWinsOverItsGroup) {
   EXPECT_TRUE(gates.enabled(Feature::priority_request));
   EXPECT_FALSE(gates.enabled(Feature::lease_checkpoint));
   EXPECT_FALSE(gates.enabled(Feature::fast_lease_keep_alive));
+  for (const FeatureGates::Shown& feature : gates.shown())
+    EXPECT_EQ(feature.enabled, feature.stage == FeatureStage::alpha && feature.name != "LeaseCheckpoint") << feature.name;
   EXPECT_NE(gates.text().find("AllAlpha=true,AllBeta=false,CompactHashCheck=true"),
             std::string::npos);
 }

@@ -234,6 +234,7 @@ class Metrics(unittest.TestCase):
         self.assertEqual(self.last.value("etcd_cluster_version", cluster_version="3.7"), 1)
         self.assertEqual(self.last.value("etcd_server_version", server_version="3.7.1"), 1)
         self.assertEqual(self.last.value("etcd_server_feature_enabled", name="FastLeaseKeepAlive", stage="BETA"), 1)
+        self.assertIn(("etcd_server_feature_enabled", (("name", "AllAlpha"), ("stage", "ALPHA"))), self.last.values)
 
     # HTTP-14: metrics and health, and nothing else.
     def test_metrics_port(self):

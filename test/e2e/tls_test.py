@@ -57,7 +57,7 @@ class Tls(unittest.TestCase):
         server.client = client
         return server.etcdctl("get", "k", "--command-timeout=1s", check=False).returncode != 0
 
-    # F-055, TLS-01, TLS-07
+    # F-055, TLS-01, TLS-07, TRP-66
     def test_server_certificate(self):
         server = self.start(*self.pair, client=self.trust)
         server.etcdctl("put", "k", "v")
@@ -83,7 +83,7 @@ class Tls(unittest.TestCase):
             lines = [json.loads(line) for line in f if line.startswith("{")]
         return [line for line in lines if line["msg"] == "rejected connection on client endpoint"]
 
-    # F-057, F-058, F-060, TLS-03, TLS-04
+    # F-057, F-058, F-060, TLS-03, TLS-04; TRP-67: whose address a client's certificate is for doesn't matter here.
     def test_client_certificates(self):
         ca = ["--trusted-ca-file", self.ca.certificate]
         server = self.start(*self.pair, *ca, client=self.as_client("client"))

@@ -190,6 +190,50 @@ TEST(AsyncStorage, VotesWaitForTheDisk) {
   EXPECT_EQ(append->responses[0].type, MessageType::vote_resp);
 }
 
+TEST(AsyncStorage, ALeadersAppendsTravelWhileItsDiskWorks) {  // PUT-22
+  Single s(async());
+  s.start_with_voters({MemberId(1), MemberId(2)});
+  (void)s.node->campaign();
+  const Ready campaign = s.node->ready();
+  EXPECT_EQ(find(campaign, MessageType::vote), nullptr) << "its own term and vote must be durable first";
+  finish(s, *find(campaign, MessageType::storage_append));
+  (void)s.node->ready();
+  Message vote;
+  vote.type = MessageType::vote_resp;
+  vote.from = MemberId(2);
+  vote.to = MemberId(1);
+  vote.term = s.node->term();
+  EXPECT_EQ(s.node->step(vote), StepResult::ok);
+  ASSERT_EQ(s.node->state(), StateType::leader);
+  // The entry goes to the other member and to the own disk at the same time.
+  const Ready ready = s.node->ready();
+  const Message* to_the_other = find(ready, MessageType::app);
+  const Message* to_the_disk = find(ready, MessageType::storage_append);
+  ASSERT_NE(to_the_other, nullptr);
+  ASSERT_NE(to_the_disk, nullptr);
+  EXPECT_EQ(to_the_other->entries, to_the_disk->entries);
+
+  // A follower acknowledges when its disk has the entry.
+  Single f(async());
+  f.start_with_voters({MemberId(1), MemberId(2)});
+  Message append;
+  append.type = MessageType::app;
+  append.from = MemberId(2);
+  append.to = MemberId(1);
+  append.term = Term(2);
+  append.log_term = Term(1);
+  append.index = Index(1);
+  append.entries = {{.term = Term(2), .index = Index(2), .data = SharedBytes("a")}};
+  EXPECT_EQ(f.node->step(append), StepResult::ok);
+  const Ready at_the_follower = f.node->ready();
+  EXPECT_EQ(find(at_the_follower, MessageType::app_resp), nullptr);
+  const Message* work = find(at_the_follower, MessageType::storage_append);
+  ASSERT_NE(work, nullptr);
+  EXPECT_TRUE(std::any_of(work->responses.begin(), work->responses.end(), [](const Message& m) {
+    return m.type == MessageType::app_resp && m.to == MemberId(2) && m.index == Index(2) && !m.reject;
+  }));
+}
+
 TEST(AsyncStorage, EntriesAreAppliedOnceStableAndCommitted) {
   Single s(async());
   s.start_with_voters({MemberId(1)});

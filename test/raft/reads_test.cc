@@ -9,7 +9,7 @@ namespace {
 
 // --- Reads (RAL-09)
 
-TEST(Reads, AreConfirmedByAQuorum) {
+TEST(Reads, AreConfirmedByAQuorum) {  // RD-07
   Cluster cluster(3, 1);
   cluster.elect(1);
   cluster.put(1, "a");
@@ -53,7 +53,7 @@ TEST(Reads, ManyAreConfirmedByOneHeartbeat) {
   EXPECT_EQ(cluster.at(1).reads.size(), 10u);
 }
 
-TEST(Reads, ANewLeaderAnswersAfterItsFirstCommit) {
+TEST(Reads, ANewLeaderAnswersAfterItsFirstCommit) {  // RD-07
   Cluster cluster(3);
   cluster.elect(1);
   cluster.put(1, "a");

@@ -17,7 +17,7 @@ std::string bytes(std::initializer_list<int> values) {
 }
 
 // WAL-03
-TEST(Frame, CountsPaddingInItsTopByte) {
+TEST(Frame, CountsPaddingInItsTopByte) {  // TRP-52
   EXPECT_EQ(encode_frame(8), 8u);
   EXPECT_EQ(encode_frame(9), uint64_t{0x87} << 56 | 9);
   EXPECT_EQ(encode_frame(15), uint64_t{0x81} << 56 | 15);

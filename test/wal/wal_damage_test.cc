@@ -113,7 +113,7 @@ TEST_F(WalDamageTest, TruncationAtEveryByte) {
 }
 
 // A sector that was lost: in an earlier segment corruption; in the last one torn or corrupt, and never served changed.
-TEST_F(WalDamageTest, EveryLostSector) {
+TEST_F(WalDamageTest, EveryLostSector) {  // TRP-52
   for (const std::string& path : disk_.files_under(kDir)) {
     const bool tail = path.ends_with(tail_);
     const uint64_t size = tail ? tail_end_ : env::read_file(disk_, path, 1 << 20)->size();

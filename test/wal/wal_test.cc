@@ -79,7 +79,7 @@ TEST_F(WalTest, NewLogHoldsThreeRecords) {
   EXPECT_TRUE(exists(disk_, kDir));
 }
 
-TEST_F(WalTest, DefaultSegmentIs64Million) {
+TEST_F(WalTest, DefaultSegmentIs64Million) {  // TRP-52
   options_ = {};
   auto wal = create();
   EXPECT_EQ(file(wal->tail_name()).size(), 64'000'000u);  // WAL-02
