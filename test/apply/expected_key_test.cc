@@ -47,7 +47,7 @@ TEST_F(Expecting, ChangesNothing) {
   for (int i = 0; i < kKeys; ++i) say("put { key: 'key" + std::to_string(i * 7919 % kKeys) + "' value: 'x' }");
   std::vector<raft::Entry> next;
   next.push_back(append(parse("delete_range { key: 'key0' }")));
-  next.push_back(append(parse("txn { compare { key: 'key1' } success { request_put { key: 'key1' value: 'y' } } }")));
+  next.push_back(append(parse("txn { compare { key: 'key1' target: VERSION version: 1 } success { request_put { key: 'key1' value: 'y' } } }")));
   while (next.size() < StateMachine::kExpectedMax)
     next.push_back(append(parse("put { key: 'key" + std::to_string(next.size()) + "' value: 'y' }")));
   std::vector<raft::Entry> shown = next;

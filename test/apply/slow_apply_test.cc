@@ -53,7 +53,7 @@ TEST_F(SlowApply, IsLoggedWithoutTheValue) {
   expect("put { key: 'a' value: 'secret' }", "header { revision: 3 }");
   EXPECT_EQ(lines.lines,
             "apply request took too long\n  took \"51.000ms\"\n"
-            "  request \"header:<ID:2 > put:<key:\\\"a\\\" value_size:6 >\"\n  response \"\"\n"
+            "  request \"header:<ID:2> put:<key:\\\"a\\\" value_size:6>\"\n  response \"\"\n"
             "  expected-duration \"50.000ms\"\n  prefix \"\"\n");
 }
 
@@ -63,8 +63,9 @@ TEST_F(SlowApply, FailuresAreLoggedButForWhatIsCompacted) {
   EXPECT_EQ(lines.lines, "");
   expect("put { key: 'a' lease: 9 }", "etcdserver: requested lease not found");
   EXPECT_EQ(lines.lines,
-            "failed to apply request\n  took \"0.000ms\"\n  request \"header:<ID:3 > put:<key:\\\"a\\\" lease:9 >\"\n"
-            "  response \"\"\n  error \"etcdserver: requested lease not found\"\n");
+            "failed to apply request\n  took \"0.000ms\"\n"
+            "  request \"header:<ID:3> put:<key:\\\"a\\\" value_size:0 lease:9>\"\n  response \"\"\n"
+            "  error \"etcdserver: requested lease not found\"\n");
 }
 
 }  // namespace

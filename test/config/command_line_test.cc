@@ -212,7 +212,7 @@ TEST(CommandLine, OldFlagsAndShortTimeouts) {
   for (const char* gone : {"--discovery=http://a", "--discovery-proxy=a", "--enable-v2=true", "--proxy=off",
                            "--experimental-initial-corrupt-check", "--experimental-compaction-batch-limit=5"})
     EXPECT_EQ(run({gone}).exit_code, 2) << gone;
-  EXPECT_EQ(run({"--v2-deprecation=not-yet"}).next, Outcome::Next::run);
+  EXPECT_EQ(run({"--v2-deprecation=gone"}).next, Outcome::Next::run);
   const Outcome outcome = run({"--raft-read-timeout=1s"});
   EXPECT_EQ(outcome.next, Outcome::Next::run);
   EXPECT_EQ(outcome.config.raft_read_timeout, std::chrono::seconds(5));
