@@ -117,12 +117,8 @@ std::string encode_again(const Record& record) {
       return encode(*decode_state(record.data));
     case RecordType::snapshot:
       return encode(*decode_snapshot(record.data));
-    case RecordType::entry: {
-      const raft::Entry entry = *decode_entry(record.data);
-      // etcd up to 3.6 writes type 0, 3.7 leaves it out; the rest must be equal.
-      const bool explicit_zero = entry.type == raft::EntryType::normal;
-      return (explicit_zero ? std::string("\x08\x00", 2) : "") + raft::encoded(entry);
-    }
+    case RecordType::entry:
+      return raft::encoded(*decode_entry(record.data));
   }
   return "";
 }
