@@ -13,9 +13,9 @@ namespace {
 
 // What gRPC's framing and metadata may add to a request (GEN-02).
 constexpr uint64_t kGrpcOverheadBytes = 512 * 1024;
-// Between two reads of a snapshot: as long as its sender bears with us.
 // Questions of peers: about leases (64 KiB, refused above by name), members, hashes, versions.
 constexpr size_t kPeerQuestionBytesMax = 128 * 1024;
+// Between two reads of a snapshot: as long as its sender bears with us.
 constexpr env::Duration kSnapshotStallMax = std::chrono::seconds(60);
 
 template <class T>

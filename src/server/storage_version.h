@@ -17,7 +17,6 @@ namespace holdfast::server {
 
 class StorageVersion : public apply::StateObserver {
  public:
-  // `on_lowered`: the cluster's version went down.
   // A schema that this server doesn't know, with etcd's text: FailedPrecondition.
   static absl::Status check(backend::Backend& backend) {
     backend::ReadView stored = backend.view();
@@ -30,6 +29,8 @@ class StorageVersion : public apply::StateObserver {
     const auto ours = membership::parse_version(kEtcdVersion);
     return version && !(ours->without_patch() < version->without_patch());
   }
+
+  // `on_lowered`: the cluster's version went down.
   StorageVersion(apply::StateMachine& machine, MemberView& view, std::function<void()> on_lowered)
       : machine_(machine), view_(view), on_lowered_(std::move(on_lowered)) {
     on_cluster_changed(machine.cluster());
