@@ -109,17 +109,24 @@ void RaftOwner::post_conf_change(const raft::ConfChange& change) {
 
 void RaftOwner::post_message(raft::Message message) {
   executor_.post([this, message = std::move(message)]() mutable {
-    (void)node_.step(std::move(message));
+    step(std::move(message));
     schedule_ready();
   });
 }
 
 void RaftOwner::post_messages(std::vector<raft::Message> messages, Task taken) {
   executor_.post([this, messages = std::move(messages), taken = std::move(taken)]() mutable {
-    for (raft::Message& message : messages) (void)node_.step(std::move(message));
+    for (raft::Message& message : messages) step(std::move(message));
     schedule_ready();
     taken();
   });
+}
+
+void RaftOwner::step(raft::Message message) {
+  // Learners ask an only voter. They ask again when they have applied the first entry of its term.
+  const bool only_voter = conf_state_.voters.size() <= 1 && conf_state_.voters_outgoing.empty();
+  if (message.type == raft::MessageType::read_index && only_voter && !knows_what_is_committed()) return;
+  (void)node_.step(std::move(message));
 }
 
 void RaftOwner::begin_transfer(MemberId to) {
@@ -150,15 +157,18 @@ void RaftOwner::ask_match(MemberId id, env::Executor& reply_on,
   });
 }
 
-void RaftOwner::request_read_index(uint64_t request_id) {
-  // Until a leader has committed an entry of its own term it may not know all that was acknowledged before it. Raft
-  // postpones the question then, except for a cluster of one, whose restarted member would answer from a commit index that
-  // its last client is ahead of. The first commit of the term asks again.
+// Until a leader has committed an entry of its own term it may not know all that was acknowledged before it. Raft postpones
+// questions for a read index then, except to an only voter: restarted, it would answer from a commit index that its last
+// client is ahead of.
+bool RaftOwner::knows_what_is_committed() const {
   const raft::Raft& raft = node_.raft();
-  if (raft.state() == raft::StateType::leader) {
-    const auto term = raft.log().term(raft.log().committed());
-    if (!term.ok() || *term != raft.term()) return;
-  }
+  if (raft.state() != raft::StateType::leader) return true;
+  const auto term = raft.log().term(raft.log().committed());
+  return term.ok() && *term == raft.term();
+}
+
+void RaftOwner::request_read_index(uint64_t request_id) {
+  if (!knows_what_is_committed()) return;  // the first commit of the term asks again
   std::string context;
   wire::append_be64(context, request_id);
   node_.read_index(SharedBytes(context));

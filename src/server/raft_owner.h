@@ -119,6 +119,8 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void schedule_ready();
   void run_ready();
   void post(Proposal proposal);
+  void step(raft::Message message);
+  bool knows_what_is_committed() const;
   absl::StatusOr<Match> match_of(MemberId id) const;
   void submit_proposals();
   void drop_proposals_of_a_leader();

@@ -197,6 +197,35 @@ TEST_F(MemberPeers, RaftIsSetUpAsInEtcd) {
   EXPECT_TRUE(world->run_until([this] { return world->member->info().leader() == raft::kNone; }));
 }
 
+// RD-01: its commit index is not synced with every entry, so an only voter may know less than its clients when it leads again.
+TEST_F(MemberPeers, AnOnlyVoterTellsALearnerWhatItsClientsKnow) {
+  prepare(1);
+  world->config.initial_cluster = {{"one", {"http://one"}}};
+  world->boot();
+  for (int i = 0; i < 20; ++i) put(10);
+  world->run_for(milliseconds(500));
+  const Index acknowledged = world->member->info().committed();
+  world->crash();
+  world->start();
+  ASSERT_TRUE(world->run_until([this] { return leads(); }));
+  ASSERT_LT(world->member->info().committed(), acknowledged);
+  const auto ask = [this] {
+    Message question;
+    question.type = MessageType::read_index;
+    question.from = MemberId(77);
+    question.to = world->member->info().member_id();
+    question.entries = {raft::Entry{.data = SharedBytes(std::string("question"))}};
+    world->member->receive(std::move(question));
+  };
+  ask();
+  world->run_for(milliseconds(500));
+  ask();
+  world->run_for(milliseconds(500));
+  ASSERT_GE(phantoms->count(MessageType::read_index_resp), 1u);
+  for (const Message& m : phantoms->sent)
+    if (m.type == MessageType::read_index_resp) EXPECT_GE(m.index, acknowledged);
+}
+
 // VD-18: older members find the membership in the .snap file; we start from the backend without it.
 TEST_F(MemberPeers, StartsWithoutSnapshotFiles) {
   world.emplace(1);
