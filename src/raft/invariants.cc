@@ -284,8 +284,8 @@ absl::Status ClusterInvariants::compare(const Raft& raft, Index index, Committed
   Committed& known = entries_[position];
   if (known.term != entry.term ||
       (known.digest != 0 && entry.digest != 0 && known.digest != entry.digest)) {
-    return broken(raft, "State Machine Safety: entry {} was committed with another content",
-                  index.value);
+    return broken(raft, "State Machine Safety: entry {} was committed with another content (term {}, digest {:x}; here {}, {:x})",
+                  index.value, known.term.value, known.digest, entry.term.value, entry.digest);
   }
   if (known.digest == 0) known.digest = entry.digest;
   known.seen_in_term = std::min(known.seen_in_term, entry.seen_in_term);

@@ -267,7 +267,21 @@ void RaftOwner::run_ready() {
   }
 }
 
+// A candidate asks for votes when its own is on the disk (Raft paper 5.2, 5.6), as etcd's members do, which send after they
+// saved unless they lead. With asynchronous storage writes raft asks at once, and holds back only its own vote: the others
+// might elect it in a term that it forgets in a crash, and elect it in the same term once more, with other entries.
+void RaftOwner::ask_for_votes_when_saved(std::vector<raft::Message>& messages) {
+  const auto order = std::find_if(messages.begin(), messages.end(),
+                                  [](const raft::Message& m) { return m.to == raft::kLocalAppendThread; });
+  if (order == messages.end()) return;
+  const auto is_question = [](const raft::Message& m) { return m.type == raft::MessageType::vote; };
+  for (raft::Message& message : messages)
+    if (is_question(message)) order->responses.push_back(std::move(message));
+  std::erase_if(messages, is_question);
+}
+
 void RaftOwner::dispatch(std::vector<raft::Message> messages) {
+  ask_for_votes_when_saved(messages);
   std::vector<raft::Message> outgoing;
   for (raft::Message& message : messages) {
     if (message.to == raft::kLocalAppendThread) {

@@ -126,6 +126,7 @@ class RaftOwner : public ReadIndexRequester, public RaftControl {
   void drop_proposals_of_a_leader();
   void show_role_in_configuration();
   void publish(const raft::SoftState& state);
+  void ask_for_votes_when_saved(std::vector<raft::Message>& messages);
   void dispatch(std::vector<raft::Message> messages);
   void compact_memory();
 

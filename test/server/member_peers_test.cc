@@ -128,6 +128,24 @@ TEST_F(MemberPeers, AcknowledgesWhatIsOnTheDisk) {
   }
 }
 
+// RAFT-27: nobody is asked for a vote in a term that a crash could take away, and that would begin a second time.
+TEST_F(MemberPeers, AsksForVotesWhenItsOwnIsOnTheDisk) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    prepare(seed);
+    Term asked;
+    phantoms->on_send = [&](const Message& m) {
+      if (m.type == MessageType::vote) asked = std::max(asked, m.term);
+    };
+    world->start();
+    ASSERT_TRUE(world->run_until([&] { return asked > Term(0); }));
+    world->crash();
+    sim::SimProcess reader(world->scheduler, world->clock, sim::SimProcess::Options{.seed = seed});
+    const auto log = reopen_log({world->disk, world->clock, world->log, world->metrics, reader.faults()}, world->config);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_GE(log->contents.hard_state.term, asked) << "seed " << seed;
+  }
+}
+
 // RAFT-28
 TEST_F(MemberPeers, ALateHeartbeatIsCounted) {
   lead();
