@@ -65,13 +65,16 @@ std::string UnaryPipeProtocol::compress(const Target& target) {
   return out;
 }
 
-void UnaryPipeProtocol::append_frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
-  const auto size = static_cast<uint32_t>(payload.size());
+void UnaryPipeProtocol::append_frame_header(uint8_t type, uint8_t flags, uint32_t stream, size_t size) {
   const char header[net::kFrameHeaderBytes] = {
       static_cast<char>(size >> 16),   static_cast<char>(size >> 8),    static_cast<char>(size),
       static_cast<char>(type),         static_cast<char>(flags),        static_cast<char>(stream >> 24),
       static_cast<char>(stream >> 16), static_cast<char>(stream >> 8), static_cast<char>(stream)};
   out_.append(header, sizeof header);
+}
+
+void UnaryPipeProtocol::append_frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload) {
+  append_frame_header(type, flags, stream, payload.size());
   out_.append(payload);
 }
 
@@ -93,9 +96,7 @@ bool UnaryPipeProtocol::call(std::string_view request, env::Instant began) {
   append_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, next_stream_, fields);
   char prefix[net::MessageReader::kPrefixBytes];
   net::write_message_prefix(prefix, request.size());
-  append_frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, next_stream_, {});
-  out_[out_.size() - net::kFrameHeaderBytes + 1] = static_cast<char>(size >> 8);
-  out_[out_.size() - net::kFrameHeaderBytes + 2] = static_cast<char>(size);
+  append_frame_header(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, next_stream_, static_cast<size_t>(size));
   out_.append(prefix, sizeof prefix);
   out_.append(request);
   next_stream_ += 2;

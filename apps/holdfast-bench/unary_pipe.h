@@ -65,6 +65,7 @@ class UnaryPipeProtocol final : public net::Protocol {
   };
 
   std::string compress(const Target& target);
+  void append_frame_header(uint8_t type, uint8_t flags, uint32_t stream, size_t size);
   void append_frame(uint8_t type, uint8_t flags, uint32_t stream, std::string_view payload);
   void fail(std::string_view why);
   void on_frame(const Frame& frame);

@@ -1,22 +1,14 @@
 #include "net/http1_session.h"
 
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 #include <ctime>
 
 #include "fmt/format.h"
+#include "net/beast_http.h"
 
 namespace holdfast::net {
 namespace {
-
-namespace beast_http = boost::beast::http;
-using beast_view = boost::beast::string_view;
-using boost::beast::error_code;
-
-std::string_view view(beast_view text) { return {text.data(), text.size()}; }
 
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 

@@ -1,19 +1,11 @@
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/beast/http/basic_parser.hpp>
-#include <boost/beast/http/error.hpp>
 #include <utility>
 
+#include "net/beast_http.h"
 #include "net/http_client_parts.h"
 
 namespace holdfast::net {
 namespace {
-
-namespace beast_http = boost::beast::http;
-using beast_view = boost::beast::string_view;
-using boost::beast::error_code;
-
-std::string_view view(beast_view text) { return {text.data(), text.size()}; }
 
 // Unsent bytes at which the writer of an upload is told that there is room again.
 constexpr size_t kUploadLowWater = 64 * 1024;

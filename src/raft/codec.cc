@@ -20,7 +20,6 @@ constexpr int kMaxResponseDepth = 1;
 constexpr size_t kMaxResponses = 4096;
 
 size_t nonzero_size(uint64_t v) { return v == 0 ? 0 : 1 + varint_size(v); }
-bool has_type(const Entry& entry) { return entry.type != EntryType::normal || entry.type_stands; }
 size_t bytes_size(size_t n) { return 1 + varint_size(n) + n; }
 
 void put_present_bytes(Writer& writer, uint32_t field, const SharedBytes& bytes) {

@@ -19,6 +19,9 @@
 
 namespace holdfast::raft {
 
+// Whether the type stands in the encoding.
+inline bool has_type(const Entry& entry) { return entry.type != EntryType::normal || entry.type_stands; }
+
 // Bytes that encode() appends.
 size_t encoded_size(const Entry& entry);
 uint64_t encoded_size(const Entries& entries);  // the sum, without the framing in a message

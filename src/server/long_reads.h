@@ -5,10 +5,10 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <utility>
 #include <vector>
 
-#include "base/task.h"
 #include "env/executor.h"
 #include "server/range_stream.h"
 
@@ -46,12 +46,26 @@ class LongReads {
   // None: all reads stay where they were asked. The executors outlive this, and are stopped before the store closes.
   explicit LongReads(std::vector<env::Executor*> executors) : executors_(std::move(executors)) {}
 
-  bool any() const { return !executors_.empty(); }
-  void post(Task read) {
-    executors_[next_.fetch_add(1, std::memory_order_relaxed) % executors_.size()]->post(std::move(read));
+  // `waiting` has a CallContext `context` and a Cancelled `cancelled`. `finish(*waiting, read(*waiting, cancelled))`: the read
+  // here or on one of the threads, the end always where it was asked.
+  template <class Waiting, class Read, class Finish>
+  void carry_out(std::unique_ptr<Waiting> waiting, Read read, Finish finish) {
+    if (executors_.empty()) return finish(*waiting, read(*waiting, waiting->cancelled));
+    ReadBudget budget(waiting->cancelled);
+    auto answer = read(*waiting, budget.cancelled());
+    if (!budget.spent()) return finish(*waiting, std::move(answer));
+    next()->post([read, finish, waiting = std::move(waiting)]() mutable {
+      auto answer = read(*waiting, waiting->cancelled);
+      env::Executor& asked_on = *waiting->context.reply_on;
+      asked_on.post([finish, waiting = std::move(waiting), answer = std::move(answer)]() mutable {
+        finish(*waiting, std::move(answer));
+      });
+    });
   }
 
  private:
+  env::Executor* next() { return executors_[next_.fetch_add(1, std::memory_order_relaxed) % executors_.size()]; }
+
   const std::vector<env::Executor*> executors_;
   std::atomic<size_t> next_ = 0;
 };

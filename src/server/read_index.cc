@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "base/mutant.h"
 #include "base/wire.h"
+#include "server/deliveries.h"
 
 namespace holdfast::server {
 
@@ -132,25 +133,11 @@ void ReadIndex::finish_round(absl::Status status) {
   begin_round();
 }
 
-// One task for all that are answered on the same executor, of which there are few: hundreds wait for a round at times.
 void ReadIndex::answer(std::vector<Reader>& readers, const absl::Status& status) {
-  while (!readers.empty()) {
-    env::Executor* const executor = readers.front().reply_on;
-    std::vector<ReadDone> done;
-    done.reserve(readers.size());
-    auto left = readers.begin();
-    for (Reader& reader : readers) {
-      if (reader.reply_on == executor) {
-        done.push_back(std::move(reader.done));
-      } else {
-        *left++ = std::move(reader);
-      }
-    }
-    readers.erase(left, readers.end());
-    executor->post([done = std::move(done), status]() mutable {
-      for (ReadDone& one : done) one(status);
-    });
-  }
+  Deliveries<ReadDone> deliveries(readers.size());
+  for (Reader& reader : readers) deliveries.add(*reader.reply_on, std::move(reader.done));
+  readers.clear();
+  deliveries.post([status](ReadDone& done) { done(status); });
 }
 
 void ReadIndex::close(const absl::Status& status) {

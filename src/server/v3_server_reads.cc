@@ -99,22 +99,15 @@ void V3Server::start_range(const CallContext& context, const RangeView& request,
 }
 
 void V3Server::carry_out(std::unique_ptr<WaitingRange> waiting) {
-  WaitingRange& w = *waiting;
   const auto read = [this](WaitingRange& w, Cancelled cancelled) {
     return read_range(w.context, w.request, cancelled, w.authorization);
   };
-  if (w.request.range_end.empty() || !long_reads_.any())
-    return finish_range(w.request, w.started, read(w, w.cancelled), w.done);
-  ReadBudget budget(w.cancelled);
-  auto answer = read(w, budget.cancelled());
-  if (!budget.spent()) return finish_range(w.request, w.started, std::move(answer), w.done);
-  long_reads_.post([this, read, waiting = std::move(waiting)]() mutable {
-    auto answer = read(*waiting, waiting->cancelled);
-    env::Executor& asked_on = *waiting->context.reply_on;
-    asked_on.post([this, waiting = std::move(waiting), answer = std::move(answer)]() mutable {
-      finish_range(waiting->request, waiting->started, std::move(answer), waiting->done);
-    });
-  });
+  const auto finish = [this](WaitingRange& w, absl::StatusOr<std::string> answer) {
+    finish_range(w.request, w.started, std::move(answer), w.done);
+  };
+  // One key is never long, and comes most often.
+  if (waiting->request.range_end.empty()) return finish(*waiting, read(*waiting, waiting->cancelled));
+  long_reads_.carry_out(std::move(waiting), read, finish);
 }
 
 absl::StatusOr<std::string> V3Server::read_range(const CallContext& context,
@@ -247,19 +240,10 @@ void V3Server::txn(const CallContext& context, std::unique_ptr<pb::TxnRequest> r
 }
 
 void V3Server::carry_out(std::unique_ptr<WaitingTxn> waiting) {
-  WaitingTxn& w = *waiting;
-  if (!long_reads_.any())
-    return finish_txn(*w.request, w.started, read_txn(w.context, *w.request, w.cancelled), w.done);
-  ReadBudget budget(w.cancelled);
-  auto response = read_txn(w.context, *w.request, budget.cancelled());
-  if (!budget.spent()) return finish_txn(*w.request, w.started, std::move(response), w.done);
-  long_reads_.post([this, waiting = std::move(waiting)]() mutable {
-    auto response = read_txn(waiting->context, *waiting->request, waiting->cancelled);
-    env::Executor& asked_on = *waiting->context.reply_on;
-    asked_on.post([this, waiting = std::move(waiting), response = std::move(response)]() mutable {
-      finish_txn(*waiting->request, waiting->started, std::move(response), waiting->done);
-    });
-  });
+  long_reads_.carry_out(
+      std::move(waiting),
+      [this](WaitingTxn& w, Cancelled cancelled) { return read_txn(w.context, *w.request, cancelled); },
+      [this](WaitingTxn& w, auto response) { finish_txn(*w.request, w.started, std::move(response), w.done); });
 }
 
 absl::StatusOr<std::unique_ptr<pb::TxnResponse>> V3Server::read_txn(const CallContext& context,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "server/deliveries.h"
 
 namespace holdfast::server {
 
@@ -13,13 +14,6 @@ void deliver(WaitTable::Waiter waiter, std::unique_ptr<apply::Result> result) {
     done(std::move(result));
   });
 }
-
-// What one executor is told at once.
-struct Delivery {
-  using One = std::pair<ProposalDone, std::unique_ptr<apply::Result>>;
-  env::Executor* executor;
-  std::vector<One> all;
-};
 }  // namespace
 
 void WaitTable::answer(Waiter waiter, absl::Status status) {
@@ -78,13 +72,8 @@ bool WaitTable::trigger(uint64_t id, std::unique_ptr<apply::Result> result) {
 }
 
 void WaitTable::trigger_all(std::vector<Answer>& answers) {
-  // As many as there are I/O threads.
-  std::vector<Delivery> deliveries;
-  const auto delivery_to = [&](env::Executor* executor) -> Delivery& {
-    for (Delivery& delivery : deliveries)
-      if (delivery.executor == executor) return delivery;
-    return deliveries.emplace_back(Delivery{executor, {}});
-  };
+  using One = std::pair<ProposalDone, std::unique_ptr<apply::Result>>;
+  Deliveries<One> deliveries(answers.size());
   const env::Instant now = clock_.now();
   {
     std::lock_guard lock(mutex_);
@@ -94,17 +83,12 @@ void WaitTable::trigger_all(std::vector<Answer>& answers) {
       Waiter& waiter = it->second;
       metrics_.on_answered(waiter.command, now - waiter.started, answer.result->status.ok(),
                            RequestMetrics::Outcome::result);
-      std::vector<Delivery::One>& all = delivery_to(waiter.reply_on).all;
-      if (all.empty()) all.reserve(answers.size());
-      all.emplace_back(std::move(waiter.done), std::move(answer.result));
+      deliveries.add(*waiter.reply_on, {std::move(waiter.done), std::move(answer.result)});
       waiters_.erase(it);
     }
   }
   answers.clear();
-  for (Delivery& delivery : deliveries)
-    delivery.executor->post([all = std::move(delivery.all)]() mutable {
-      for (auto& [done, result] : all) done(std::move(result));
-    });
+  deliveries.post([](One& one) { one.first(std::move(one.second)); });
 }
 
 bool WaitTable::fail(uint64_t id, absl::Status status) {

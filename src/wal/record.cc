@@ -222,7 +222,7 @@ void RecordWriter::put_crc() { put(RecordType::crc, {}); }
 void RecordWriter::put_entry(const raft::Entry& entry) {
   char head[kMaxEntryHead];
   char* end = head;
-  if (entry.type != raft::EntryType::normal || entry.type_stands) {
+  if (raft::has_type(entry)) {
     *end++ = 0x08;
     *end++ = static_cast<char>(entry.type);
   }
