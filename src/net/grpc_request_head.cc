@@ -1,6 +1,7 @@
 #include "net/grpc_request_head.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/errors.h"
@@ -11,6 +12,16 @@
 namespace holdfast::net {
 
 using absl::StatusCode;
+
+namespace {
+
+GrpcRequestHead::Judgement refuse_content_type(std::string_view content_type) {
+  return {.status = make_status(StatusCode::kInvalidArgument,
+                                fmt::format("invalid gRPC request content-type {}", go_quote(content_type))),
+          .http_status = 415};
+}
+
+}  // namespace
 
 void GrpcRequestHead::begin(size_t max_list_bytes) {
   path_.clear();
@@ -51,27 +62,35 @@ void GrpcRequestHead::add_pseudo(std::string_view name, std::string_view value) 
 
 bool GrpcRequestHead::grpc() const { return is_grpc_content_type(content_type_); }
 
+GrpcRequestHead::Judgement GrpcRequestHead::judge_fields(env::Instant arrived) {
+  Judgement judgement;
+  if (!grpc()) return refuse_content_type(content_type_);
+  if (!timeout_.empty()) {
+    auto timeout = parse_grpc_timeout(timeout_);
+    if (!timeout.ok())
+      return {.status = make_status(StatusCode::kInternal,
+                                    fmt::format("malformed grpc-timeout: {}", message(timeout.status()))),
+              .http_status = 400};
+    constexpr env::Duration kForever = std::chrono::hours(24 * 365 * 100);
+    judgement.deadline = arrived + std::min(*timeout, kForever);
+  }
+  if (has_binary_)
+    if (absl::Status binary = decode_binary_fields(); !binary.ok())
+      return {.status = std::move(binary), .http_status = 400};
+  return judgement;
+}
+
 // In grpc-go's order: content type, malformed headers, method, deadline, path, encoding.
 GrpcRequestHead::Judgement GrpcRequestHead::judge(const GrpcServer* server, env::Instant arrived) {
   Judgement judgement;
+  if (server == nullptr) return refuse_content_type(content_type_);
+  judgement = judge_fields(arrived);
+  if (!judgement.status.ok()) return judgement;
   const auto refuse = [&](int http_status, absl::Status status) {
     judgement.http_status = http_status;
     judgement.status = std::move(status);
     return judgement;
   };
-  if (!grpc() || server == nullptr)
-    return refuse(415, make_status(StatusCode::kInvalidArgument, fmt::format("invalid gRPC request content-type {}",
-                                                                             go_quote(content_type_))));
-  if (!timeout_.empty()) {
-    auto timeout = parse_grpc_timeout(timeout_);
-    if (!timeout.ok())
-      return refuse(400, make_status(StatusCode::kInternal,
-                                     fmt::format("malformed grpc-timeout: {}", message(timeout.status()))));
-    constexpr env::Duration kForever = std::chrono::hours(24 * 365 * 100);
-    judgement.deadline = arrived + std::min(*timeout, kForever);
-  }
-  if (has_binary_)
-    if (absl::Status binary = decode_binary_fields(); !binary.ok()) return refuse(400, std::move(binary));
   if (method_ != "POST")
     return refuse(405, make_status(StatusCode::kInternal,
                                    fmt::format("Received a HEADERS frame with :method {} which should be POST",
@@ -104,6 +123,19 @@ absl::Status GrpcRequestHead::decode_binary_fields() {
   }
   fields_ = std::move(decoded);
   return absl::OkStatus();
+}
+
+std::optional<GrpcHttpRefusal> refuse_malformed_grpc(const HttpRequest& request) {
+  if (request.version != 20 || request.field("content-type").value_or("").find("application/grpc") == std::string_view::npos)
+    return std::nullopt;
+  if (request.method != "POST")
+    return GrpcHttpRefusal{405, fmt::format("invalid gRPC request method {}", go_quote(request.method))};
+  GrpcRequestHead head;
+  head.begin(std::numeric_limits<size_t>::max());  // the fields were let in already
+  for (const auto& [name, value] : request.fields) head.add(name, value);
+  const GrpcRequestHead::Judgement judgement = head.judge_fields({});
+  if (judgement.status.ok()) return std::nullopt;
+  return GrpcHttpRefusal{judgement.http_status, std::string(message(judgement.status))};
 }
 
 }  // namespace holdfast::net

@@ -11,6 +11,7 @@
 #include "env/clock.h"
 #include "net/grpc_call.h"
 #include "net/grpc_server.h"
+#include "net/http.h"
 
 namespace holdfast::net {
 
@@ -39,6 +40,9 @@ class GrpcRequestHead {
   };
   Judgement judge(const GrpcServer* server, env::Instant arrived);
 
+  // Of that the fields alone: content type, time-out, and the binary ones, which are decoded.
+  Judgement judge_fields(env::Instant arrived);
+
  private:
   void add_pseudo(std::string_view name, std::string_view value);
   absl::Status decode_binary_fields();
@@ -53,5 +57,14 @@ class GrpcRequestHead {
   size_t list_bytes_ = 0;
   bool has_binary_ = false;
 };
+
+// Under TLS etcd's gRPC calls come through net/http, whose handler gives a request that means to be gRPC (HTTP/2, and
+// "application/grpc" somewhere in the content type) over to grpc-go, which refuses a malformed one in plain text
+// (NewServerHandlerTransport). Nothing: the request isn't meant so, or is no worse than a call.
+struct GrpcHttpRefusal {
+  int status = 0;
+  std::string text;
+};
+std::optional<GrpcHttpRefusal> refuse_malformed_grpc(const HttpRequest& request);
 
 }  // namespace holdfast::net

@@ -19,6 +19,9 @@ using absl::StatusCode;
 // Memory of a paused stream's body that is kept.
 constexpr size_t kWaitingKept = 4096;
 constexpr size_t kFrameFlagsAt = 4;
+// Of a body that nobody wants: enough for what somebody tries by hand.
+constexpr size_t kRefusedBodyMax = 64 * 1024;
+constexpr env::Duration kRefusedBodyPatience = std::chrono::seconds(1);
 
 absl::Status status(StatusCode code, std::string_view text) { return make_status(code, text); }
 
@@ -34,6 +37,7 @@ void GrpcStream::begin(int32_t id) {
   method_ = nullptr;
   waiting_.clear();
   single_request_.clear();
+  refusal_ = 0;
   has_single_request_ = input_done_ = half_closed_ = end_delivered_ = paused_ = false;
   answer_ = Answer::none;
   output_deferred_ = finishing_ = above_low_water_ = false;
@@ -53,19 +57,36 @@ void GrpcStream::on_headers_done() {
     return;
   }
   const bool grpc = head_.grpc() && session_.grpc_ != nullptr;
-  if (!grpc && session_.http_ && session_.requests_ == ListenerOptions::Http2Requests::all) {
-    http_ = std::make_unique<Http2HttpStream>(session_, id_);
-    http_->on_head(head_.method(), head_.path(), head_.fields());
-    return;
-  }
+  const bool http = session_.http_ && session_.requests_ == ListenerOptions::Http2Requests::all;
+  if (!grpc && http) return serve_http();
   const GrpcRequestHead::Judgement judgement = head_.judge(session_.grpc_, arrived_);
   method_ = judgement.method;
   deadline_ = judgement.deadline;
-  if (!judgement.status.ok()) {
-    refuse(judgement.http_status, judgement.status);
-    return;
-  }
-  start_grpc();
+  if (judgement.status.ok()) return start_grpc();
+  if (judgement.http_status == 200) return refuse(200, judgement.status);
+  if (http) return serve_http();  // refuse_malformed_grpc()
+  refuse_behind_body(judgement.http_status, judgement.status);
+}
+
+// Such a client isn't a gRPC client, and may be one (curl 7) that loses an answer which comes while it still sends. So its
+// body is let come first, up to a bound and for a time.
+void GrpcStream::refuse_behind_body(int http_status, const absl::Status& status) {
+  status_ = status;
+  refusal_ = http_status;
+  body_allowance_ = kRefusedBodyMax;
+  deadline_timer_ = session_.thread().post_after(kRefusedBodyPatience, [this] {
+    deadline_timer_ = 0;
+    refuse_now();
+  });
+}
+
+void GrpcStream::refuse_now() {
+  if (const int http_status = std::exchange(refusal_, 0)) refuse(http_status, status_);
+}
+
+void GrpcStream::serve_http() {
+  http_ = std::make_unique<Http2HttpStream>(session_, id_);
+  http_->on_head(head_.method(), head_.path(), head_.fields());
 }
 
 void GrpcStream::start_grpc() {
@@ -135,6 +156,9 @@ void GrpcStream::start_unary_call() {
 void GrpcStream::on_data(std::string_view bytes) {
   if (http_) {
     http_->on_data(bytes);
+  } else if (refusal_ != 0) {
+    body_allowance_ -= std::min(body_allowance_, bytes.size());
+    if (body_allowance_ == 0) refuse_now();
   } else if (input_done_ || method_ == nullptr) {
     return;
   } else if (holds_window()) {
@@ -193,6 +217,8 @@ void GrpcStream::on_end_of_input() {
   half_closed_ = true;
   if (http_) {
     http_->on_end();
+  } else if (refusal_ != 0) {
+    refuse_now();
   } else if (!input_done_ && method_ != nullptr && !holds_window()) {
     deliver_end();
     account();

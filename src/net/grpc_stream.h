@@ -61,6 +61,7 @@ class GrpcStream final : public CallCarrier {
   friend class Http2Session;
   enum class Answer : uint8_t { none, headers_sent, ended };
   void start_grpc();
+  void serve_http();
   void start_stream_call();
   void start_unary_call();
   void set_up_call(Call& call);
@@ -77,6 +78,8 @@ class GrpcStream final : public CallCarrier {
   void end_call(Call& call, absl::StatusCode code);
   void bury_session();
   void refuse(int http_status, const absl::Status& status);
+  void refuse_behind_body(int http_status, const absl::Status& status);
+  void refuse_now();
   void end_answer(const absl::Status& status);
   void submit_headers();
   void submit_trailers();
@@ -101,6 +104,8 @@ class GrpcStream final : public CallCarrier {
   std::string waiting_;         // body bytes that arrived while paused; at most a stream window
   std::string single_request_;  // a server_stream method's message, held until the half-close
   bool has_single_request_ = false;
+  int refusal_ = 0;             // with this HTTP status and status_, when the body has come
+  size_t body_allowance_ = 0;   // how much of it may still come
   bool input_done_ = false;     // what still arrives is dropped
   bool half_closed_ = false;    // by the client
   bool end_delivered_ = false;

@@ -5,6 +5,7 @@
 #include "base/go_text.h"
 #include "fmt/format.h"
 #include "membership/cluster.h"
+#include "net/grpc_request_head.h"
 #include "rpc/gzip.h"
 #include "rpc/http_redirect.h"
 
@@ -114,6 +115,10 @@ void HttpEndpoints::route(const std::string& path, net::HttpExchangeRef exchange
   if (on_client_port && parts_.gateway != nullptr && Gateway::is_gateway_path(path))
     return parts_.gateway->handle(path, std::move(exchange), std::move(cors));
   const HttpReply reply(std::move(exchange), std::move(cors));
+  if (on_client_port)
+    if (const auto refusal = net::refuse_malformed_grpc(reply.request()))
+      return refusal->status == 405 ? reply.refuse_method("POST", refusal->text)
+                                    : reply.error(refusal->status, refusal->text);
   // The mux knows what is below /v3/ as a folder.
   if (on_client_port && parts_.gateway != nullptr && path == "/v3") return redirect(reply, "/v3/");
   if (path == "/metrics") return serve_metrics(reply);

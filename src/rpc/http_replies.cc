@@ -50,12 +50,16 @@ void HttpReply::error(int status, std::string_view text) const {
 
 bool HttpReply::require_method(std::string_view wanted) const {
   if (request().method == wanted) return true;
+  refuse_method(wanted, "Method Not Allowed");
+  return false;
+}
+
+void HttpReply::refuse_method(std::string_view wanted, std::string_view text) const {
   respond(405,
           {{"Allow", std::string(wanted)},
            {"Content-Type", "text/plain; charset=utf-8"},
            {"X-Content-Type-Options", "nosniff"}},
-          "Method Not Allowed\n");
-  return false;
+          std::string(text) + "\n");
 }
 
 QueryPairs parse_query(std::string_view query) {

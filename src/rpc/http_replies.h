@@ -27,6 +27,8 @@ class HttpReply {
   void not_found() const { error(404, "404 page not found"); }
   // False, and answers 405 with Allow, unless the method is `wanted`.
   bool require_method(std::string_view wanted) const;
+  // That 405, with another text.
+  void refuse_method(std::string_view wanted, std::string_view text) const;
 
  private:
   net::HttpExchangeRef exchange_;
