@@ -117,7 +117,7 @@ int serve(const config::Outcome& outcome, const sigset_t& signals) {
     return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
   };
   if (absl::Status status = server.start(interrupted); !status.ok()) {
-    log.fatal("failed to start holdfast", {{"error", message(status)}});
+    log.fatal("discovery failed", {{"error", message(status)}});  // etcd's word for all of them
     log.flush();
     if (interrupted()) pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // ends here
     std::_Exit(EXIT_FAILURE);

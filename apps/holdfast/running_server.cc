@@ -132,12 +132,13 @@ absl::Status RunningServer::start(const std::function<bool()>& interrupted) {
   wiring_->background.post([this] { watch_descriptors(wiring_->background, log_); });
   if (absl::Status s = find_names(interrupted); !s.ok()) return s;
   if (absl::Status s = open_peer_side(); !s.ok()) return s;
+  if (absl::Status s = bind_client_ports(); !s.ok()) return s;
+  report_settings();
   if (absl::Status s = find_cluster(interrupted); !s.ok()) return s;
   if (absl::Status s = open_member(); !s.ok()) return s;
   wiring_->io.start();
-  if (absl::Status s = find_certificates(); !s.ok()) return s;
   if (absl::Status s = open_metrics_ports(); !s.ok()) return s;
-  if (absl::Status s = open_client_ports(); !s.ok()) return s;
+  open_services();
   export_facts();
   if (absl::Status s = check_for_corruption(); !s.ok()) return s;
   const auto removed = [this] { on_removed(); };
@@ -181,9 +182,10 @@ absl::Status RunningServer::open_peer_side() {
   w.dialling.local_address = config::find_local_address(config_, log_);
   w.peers = std::make_unique<PeerSide>(config_, w.settings, *std::move(tls), w.dialling,
                                        PeerSide::World{clock_, w.files, w.metrics, log_});
-  if (absl::Status s = w.peers->bind(); !s.ok()) return s;
-  report_settings();
-  return absl::OkStatus();
+  log_.info("configuring peer listeners", {{"listen-peer-urls", config::url_texts(config_.listen_peer_urls)}});
+  absl::Status bound = w.peers->bind();
+  if (!bound.ok()) log_.error("creating peer listener failed", {{"error", message(bound)}});
+  return bound;
 }
 
 void RunningServer::report_settings() {
@@ -273,6 +275,22 @@ absl::Status RunningServer::find_certificates() {
   return absl::OkStatus();
 }
 
+// A port in use is known before there is a data directory; served when ready.
+absl::Status RunningServer::bind_client_ports() {
+  Wiring& w = *wiring_;
+  log_.info("configuring client listeners", {{"listen-client-urls", config::url_texts(config_.listen_client_urls)}});
+  if (absl::Status s = find_certificates(); !s.ok()) return s;
+  auto ports = client_ports(config_, w.client_tls, log_);
+  if (!ports.ok()) return ports.status();
+  w.client_ports = *std::move(ports);
+  for (const Port& port : w.client_ports) {
+    if (absl::Status s = remove_socket_file(w.files, port.options); !s.ok()) return s;
+    w.listeners.push_back(std::make_unique<net::Listener>(w.io, port.options, log_, nullptr, nullptr));
+    if (absl::Status s = w.listeners.back()->bind(); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RunningServer::open_metrics_ports() {
   Wiring& w = *wiring_;
   w.metrics_http = std::make_unique<rpc::HttpEndpoints>(
@@ -290,7 +308,7 @@ absl::Status RunningServer::open_metrics_ports() {
   return absl::OkStatus();
 }
 
-absl::Status RunningServer::open_client_ports() {
+void RunningServer::open_services() {
   Wiring& w = *wiring_;
   rpc::GrpcServices::Options options;
   options.election_timeout = std::chrono::milliseconds(config_.election_timeout_ms);
@@ -325,19 +343,9 @@ absl::Status RunningServer::open_client_ports() {
           w.gateway.get()},
       std::move(http));
 
-  auto ports = client_ports(config_, w.client_tls, log_);
-  if (!ports.ok()) return ports.status();
-  w.client_ports = *std::move(ports);
-  for (const Port& port : w.client_ports)
-    w.listeners.push_back(std::make_unique<net::Listener>(w.io, port.options, log_,
-                                                          port.grpc ? w.grpc.get() : nullptr,
-                                                          port.http ? w.http.get() : nullptr));
-  // Taken now, so that a port in use is known before anything is served; served when ready.
-  for (const Port& port : w.client_ports)
-    if (absl::Status s = remove_socket_file(w.files, port.options); !s.ok()) return s;
-  for (auto& listener : w.listeners)
-    if (absl::Status s = listener->bind(); !s.ok()) return s;
-  return absl::OkStatus();
+  for (size_t i = 0; i < w.client_ports.size(); ++i)
+    w.listeners[i]->answer_with(w.client_ports[i].grpc ? w.grpc.get() : nullptr,
+                                w.client_ports[i].http ? w.http.get() : nullptr);
 }
 
 // MEM-15. The others need some time to learn of it from here.

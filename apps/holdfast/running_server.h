@@ -42,8 +42,9 @@ class RunningServer {
   absl::Status check_for_corruption();
   void on_removed();
   absl::Status find_certificates();
+  absl::Status bind_client_ports();
   absl::Status open_metrics_ports();
-  absl::Status open_client_ports();
+  void open_services();
   void on_ready();
   void export_facts();
 

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "base/check.h"
 #include "base/errors.h"
 #include "fmt/format.h"
@@ -68,6 +69,10 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
 
   absl::Status prepare();
   absl::Status start();
+  void answer_with(const GrpcServer* grpc, HttpHandler* http) {
+    grpc_ = grpc;
+    http_ = http;
+  }
   uint16_t port() const { return port_; }
   void drain(env::Duration patience, Task done);
   void close_all(Task done);
@@ -100,8 +105,8 @@ class Listener::Core : public std::enable_shared_from_this<Listener::Core> {
   IoPool& pool_;
   const ListenerOptions options_;
   Logger& log_;
-  const GrpcServer* const grpc_;
-  HttpHandler* const http_;
+  const GrpcServer* grpc_;
+  HttpHandler* http_;
   std::shared_ptr<TlsContext> tls_;  // shared with connections
   size_t max_connections_ = 0;
   bool bound_ = false;
@@ -184,16 +189,20 @@ absl::Status Listener::Core::bind() {
       return make_status(absl::StatusCode::kInvalidArgument,
                          fmt::format("not an IP address: {}", options_.address));
     endpoint = tcp::endpoint(address, options_.port);
-    name = fmt::format("{}:{}", options_.address, options_.port);
+    name = fmt::format("{}:{}", address.is_v6() ? fmt::format("[{}]", options_.address) : options_.address,
+                       options_.port);
   } else if (name.size() < sizeof(sockaddr_un::sun_path)) {
     endpoint = boost::asio::local::stream_protocol::endpoint(name);
   } else {
     return make_status(absl::StatusCode::kInvalidArgument,
                        fmt::format("path too long for a unix socket: {}", name));
   }
+  // As Go's net.OpError tells it, whose texts of errors begin with a small letter.
   auto failed = [&](std::string_view what) {
+    std::string reason = error.message();
+    if (!reason.empty()) reason.front() = absl::ascii_tolower(static_cast<unsigned char>(reason.front()));
     return make_status(absl::StatusCode::kUnavailable,
-                       fmt::format("{} {}: {}", what, name, error.message()));
+                       fmt::format("listen {} {}: {}: {}", options_.unix_path.empty() ? "tcp" : "unix", name, what, reason));
   };
   acceptor_.open(endpoint.protocol(), error);
   if (error) return failed("socket");
@@ -423,6 +432,7 @@ Listener::~Listener() {
   core_->drop_connections();
 }
 
+void Listener::answer_with(const GrpcServer* grpc, HttpHandler* http) { core_->answer_with(grpc, http); }
 absl::Status Listener::bind() { return core_->prepare(); }
 absl::Status Listener::start() { return core_->start(); }
 uint16_t Listener::port() const { return core_->port(); }

@@ -93,8 +93,10 @@ class Listener {
 
   // Takes the port, so that clients wait in the kernel's backlog until start(). Errors as start()'s.
   absl::Status bind();
-  // Binds, unless that is done, and begins to accept. INVALID_ARGUMENT for a bad address or TLS files, UNAVAILABLE "bind: ..."
-  // when the system refuses.
+  // Who answers, instead of the constructor's; before start(). For a port that is bound before they exist.
+  void answer_with(const GrpcServer* grpc, HttpHandler* http);
+  // Binds, unless that is done, and begins to accept. INVALID_ARGUMENT for a bad address or TLS files, UNAVAILABLE
+  // "listen tcp ADDRESS: bind: ..." when the system refuses.
   absl::Status start();
   uint16_t port() const;
 

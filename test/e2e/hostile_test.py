@@ -248,7 +248,7 @@ class Hostile(unittest.TestCase):
                 if flags:
                     server.start()
                 else:
-                    with self.assertRaisesRegex(RuntimeError, "Address already in use"):
+                    with self.assertRaisesRegex(RuntimeError, "address already in use"):
                         server.start()
 
 

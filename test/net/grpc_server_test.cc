@@ -288,7 +288,7 @@ TEST(GrpcServerStart, SaysWhyItCannot) {
   EchoServer server(1);
   EchoServer second(1, {.port = server.listener->port()});
   EXPECT_EQ(second.started.code(), StatusCode::kUnavailable);
-  EXPECT_NE(message(second.started).find("bind 127.0.0.1:"), std::string::npos);
+  EXPECT_NE(message(second.started).find("listen tcp 127.0.0.1:"), std::string::npos);
   EchoServer bad(1, {.address = "nowhere"});
   EXPECT_EQ(message(bad.started), "not an IP address: nowhere");
 }

@@ -1,0 +1,76 @@
+"""A port that somebody else has: what the member says, how it ends, and that it leaves nothing behind that the next start would
+take for a member. Held as text, and beside etcd 3.7 where HOLDFAST_ETCD_37 names one. F-011 F-012"""
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import harness
+
+ETCD = os.environ.get("HOLDFAST_ETCD_37", "")
+
+
+class Taken(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="holdfast-e2e-")
+        self.addCleanup(folder.cleanup)
+        self.data = os.path.join(folder.name, "data")
+        self.taken = self.listen(socket.AF_INET, ("127.0.0.1", 0))
+        self.client, self.peer = (f"http://127.0.0.1:{port}" for port in harness.free_ports(2))
+
+    def listen(self, family, address):
+        taken = socket.socket(family)
+        self.addCleanup(taken.close)
+        taken.bind(address)
+        taken.listen()
+        return "http://" + ("[::1]:%d" if family == socket.AF_INET6 else "127.0.0.1:%d") % taken.getsockname()[1]
+
+    def end_of(self, binary, clients, peer, *flags):
+        """The exit code, and what is told that isn't information."""
+        done = subprocess.run(
+            [binary, "--name", "m", "--data-dir", self.data, "--listen-client-urls", clients, "--advertise-client-urls", self.client,
+             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"m={peer}", *flags],
+            capture_output=True, text=True, timeout=30)
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        told = [(line["level"], line["msg"], line["error"]) for line in lines if "error" in line]
+        return done.returncode, told
+
+    def hold(self, told, *arguments):
+        for binary in [harness.HOLDFAST, *([ETCD] if ETCD else [])]:
+            with self.subTest(binary):
+                self.assertEqual(self.end_of(binary, *arguments), (1, told))
+                self.assertFalse(os.path.exists(os.path.join(self.data, "member")))
+
+    def error(self, url):
+        return f"listen tcp {url.removeprefix('http://')}: bind: address already in use"
+
+    def test_for_clients(self):
+        self.hold([("fatal", "discovery failed", self.error(self.taken))], self.taken, self.peer)
+
+    def test_for_peers(self):
+        error = self.error(self.taken)
+        self.hold([("error", "creating peer listener failed", error), ("fatal", "discovery failed", error)],
+                  self.client, self.taken)
+
+    @unittest.skipUnless(os.path.exists("/proc/net/if_inet6"), "no IPv6")
+    def test_by_ipv6(self):
+        url = self.listen(socket.AF_INET6, ("::1", 0))
+        self.hold([("fatal", "discovery failed", self.error(url))], url, self.peer)
+
+    # Of one's own the other port is given back, and the next start is a first one.
+    def test_and_then_free(self):
+        server = harness.Server(harness.HOLDFAST)
+        self.addCleanup(server.close)
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", server.client_port))
+            other.listen()
+            with self.assertRaisesRegex(RuntimeError, "bind: address already in use"):
+                server.start()
+        server.start()
+        self.assertIn('"member-initialized":false', server.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
