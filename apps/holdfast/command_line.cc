@@ -173,6 +173,25 @@ absl::Status apply_environment(const Surroundings& surroundings, Config& config,
   return failure;
 }
 
+// FLG-08: where etcd isn't tested it wants to be asked for by name, and so do we. The variable is then used up.
+bool is_supported(Surroundings& surroundings, std::vector<Notice>& notices) {
+  static constexpr std::string_view kVariable = "ETCD_UNSUPPORTED_ARCH";
+  const std::string& arch = surroundings.architecture;
+  for (std::string_view supported : {"amd64", "arm64", "ppc64le", "s390x"})
+    if (arch == supported) return true;
+  const bool wanted = environment_value(surroundings, kVariable) == arch;
+  std::erase_if(surroundings.environment, [](const auto& variable) { return variable.first == kVariable; });
+  if (wanted)
+    notices.push_back({LogLevel::info,
+                       "running etcd on unsupported architecture since ETCD_UNSUPPORTED_ARCH is set",
+                       {{"arch", arch}}});
+  else
+    notices.push_back({LogLevel::error,
+                       "Refusing to run etcd on unsupported architecture since ETCD_UNSUPPORTED_ARCH is not set",
+                       {{"arch", arch}}});
+  return wanted;
+}
+
 void raise_raft_timeout(env::Duration& timeout, std::string_view name,
                         std::vector<Notice>& notices) {
   if (timeout >= kRaftTimeoutMin) return;
@@ -304,6 +323,7 @@ absl::Status complete(Surroundings& surroundings, Outcome& outcome) {
 Outcome read_configuration(const Arguments& arguments, Surroundings& surroundings) {
   Outcome outcome;
   outcome.config = default_config();
+  if (!is_supported(surroundings, outcome.notices)) return leave(std::move(outcome), 1);
   if (!arguments.empty() && (arguments[0] == "gateway" || arguments[0] == "grpc-proxy")) {
     outcome.to_stderr =
         fmt::format("holdfast {} is not supported by this version of holdfast yet\n", arguments[0]);

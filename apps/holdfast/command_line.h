@@ -21,6 +21,7 @@ struct Surroundings {
   std::vector<std::pair<std::string, std::string>> environment;  // name, value
   // The whole file, or an error whose message names operation, path and reason.
   UniqueFunction<absl::StatusOr<std::string>(const std::string& path)> read_file;
+  std::string architecture = "amd64";  // by Go's name
   // Address of this machine to advertise when it listens on 0.0.0.0; an error if it has none.
   absl::StatusOr<std::string> default_host = absl::NotFoundError("could not find default host");
 };
@@ -43,6 +44,9 @@ struct Outcome {
   Config config;
   bool log_settings_valid = false;
 };
+
+// Go's name of what this program is built for (runtime.GOARCH).
+std::string_view built_for();
 
 // `arguments` without the program's name.
 Outcome read_configuration(const std::vector<std::string>& arguments, Surroundings& surroundings);

@@ -155,6 +155,7 @@ int main(int argc, char** argv) {
   os::PosixFileSystem files;
   config::Surroundings surroundings;
   surroundings.environment = app::environment();
+  surroundings.architecture = config::built_for();
   surroundings.read_file = [&files](const std::string& path) {
     return env::read_file(files, path, config::kConfigFileBytesMax);
   };

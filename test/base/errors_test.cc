@@ -123,6 +123,20 @@ TEST(Errors, CodesAndTexts) {
   }
 }
 
+// ERR-71: Go's client has no error of its own for these, so that a user sees code and text as they were sent.
+TEST(Errors, ThatGoClientsShowRaw) {
+  const auto shown = [](EtcdError e) { return std::pair(error(e).code(), std::string(message(error(e)))); };
+  EXPECT_EQ(shown(EtcdError::permission_not_given), std::pair(Code::kInvalidArgument, std::string("etcdserver: permission not given")));
+  EXPECT_EQ(shown(EtcdError::invalid_client_api_version),
+            std::pair(Code::kInvalidArgument, std::string("etcdserver: invalid client api version")));
+  EXPECT_EQ(shown(EtcdError::timeout_wait_applied_index),
+            std::pair(Code::kUnavailable,
+                      std::string("etcdserver: request timed out, waiting for the applied index took too long")));
+  EXPECT_EQ(shown(EtcdError::watch_canceled), std::pair(Code::kCancelled, std::string("etcdserver: watch canceled")));
+  EXPECT_EQ(shown(EtcdError::canceled), std::pair(Code::kCancelled, std::string("etcdserver: request canceled")));
+  EXPECT_EQ(shown(EtcdError::deadline_exceeded), std::pair(Code::kDeadlineExceeded, std::string("context deadline exceeded")));
+}
+
 TEST(Errors, AreKnownAgainAndToldApart) {
   std::set<std::string_view> texts;
   for (const Row& row : kRows) {

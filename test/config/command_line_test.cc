@@ -166,6 +166,34 @@ TEST(CommandLine, Environment) {
             R"("invalid value \"x\" for ETCD_MAX_WALS: parse error")");
 }
 
+// FLG-08
+TEST(CommandLine, UnsupportedArchitecturesAreAskedForByName) {
+  const auto on = [](const char* arch, Environment environment) {
+    Surroundings surroundings;
+    surroundings.environment = std::move(environment);
+    surroundings.architecture = arch;
+    return read_configuration({"--name=a"}, surroundings);
+  };
+  constexpr const char* kRefused =
+      "Refusing to run etcd on unsupported architecture since ETCD_UNSUPPORTED_ARCH is not set";
+  for (const char* arch : {"amd64", "arm64", "ppc64le", "s390x"}) EXPECT_EQ(on(arch, {}).next, Outcome::Next::run);
+  for (const Environment& environment : {Environment{}, Environment{{"ETCD_UNSUPPORTED_ARCH", "386"}}}) {
+    const Outcome refused = on("riscv64", environment);
+    EXPECT_EQ(refused.next, Outcome::Next::leave);
+    EXPECT_EQ(refused.exit_code, 1);
+    ASSERT_EQ(refused.notices.size(), 1u);
+    EXPECT_EQ(refused.notices[0].message, kRefused);
+    EXPECT_EQ(refused.notices[0].fields.at(0).json, "\"riscv64\"");
+  }
+  const Outcome asked = on("riscv64", {{"ETCD_UNSUPPORTED_ARCH", "riscv64"}});
+  EXPECT_EQ(asked.next, Outcome::Next::run);
+  EXPECT_TRUE(has_notice(asked, "running etcd on unsupported architecture since ETCD_UNSUPPORTED_ARCH is set"));
+  EXPECT_FALSE(has_notice(asked, "unrecognized environment variable"));
+  EXPECT_TRUE(has_notice(on("amd64", {{"ETCD_UNSUPPORTED_ARCH", "amd64"}}), "unrecognized environment variable"));
+  const std::string_view here = built_for();
+  EXPECT_NE(here, "unknown");
+}
+
 // FLG-03, TRP-61
 TEST(CommandLine, ConfigFileTakesOver) {
   const Outcome outcome = run({"--name=flag", "--config-file=/conf"}, {{"ETCD_NAME", "env"}},
@@ -225,7 +253,7 @@ TEST(CommandLine, UnbuiltFlagsAreRefusedByName) {
   EXPECT_EQ(refusal(run({"--enable-distributed-tracing", "--bcrypt-cost=4"})),
             R"("--bcrypt-cost is not supported by this version of holdfast yet; --enable-distributed-tracing is )"
             R"(not supported by this version of holdfast yet")");
-  EXPECT_EQ(run({"--enable-pprof"}).next, Outcome::Next::run) << "etcd's sample configuration has it";
+  EXPECT_EQ(run({"--enable-pprof"}).next, Outcome::Next::run) << "etcd's sample configuration has it";  // HTTP-10
   EXPECT_EQ(run({"--enable-distributed-tracing=false", "--auth-token=simple"}).next, Outcome::Next::run);
   EXPECT_EQ(run({"--feature-gates=TxnModeWriteWithSharedBuffer=false"}).next, Outcome::Next::run);
 }

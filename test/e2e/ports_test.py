@@ -1,5 +1,6 @@
-"""A port that somebody else has: what the member says, how it ends, and that it leaves nothing behind that the next start would
+"""Ports of a member. What the peer port serves. A port that somebody else has: what the member says, how it ends, and that it leaves nothing behind that the next start would
 take for a member. Held as text, and beside etcd 3.7 where HOLDFAST_ETCD_37 names one. F-011 F-012"""
+import http.client
 import json
 import os
 import socket
@@ -70,6 +71,33 @@ class Taken(unittest.TestCase):
                 server.start()
         server.start()
         self.assertIn('"member-initialized":false', server.log())
+
+
+class PeerPort(unittest.TestCase):
+    # PEERH-01, VD-03: what there is, and no gRPC.
+    def test_serves_members_only(self):
+        statuses = {"/raft": 405, "/raft/": 404, "/raft/probing": 200, "/raft/stream/message/1": 412, "/raft/snapshot": 405,
+                    "/raft/x": 404, "/members": 200, "/members/": 404, "/members/x": 404, "/members/hashkv": 400,
+                    "/members/promote/1": 405, "/leases": 405, "/leases/internal": 405, "/downgrade/enabled": 200,
+                    "/version": 200, "/": 404, "/health": 404, "/metrics": 404, "/v3/kv/range": 404, "/debug/vars": 404,
+                    "/v2/members": 404, "/etcdserverpb.KV/Range": 404}
+        for binary in [harness.HOLDFAST, *([ETCD] if ETCD else [])]:
+            server = harness.Server(binary)
+            self.addCleanup(server.close)
+            server.start()
+            said = {}
+            for path in statuses:
+                connection = http.client.HTTPConnection("127.0.0.1", server.peer_port, timeout=10)
+                connection.request("GET", path)
+                said[path] = connection.getresponse().status
+                connection.close()
+            self.assertEqual(said, statuses, binary)
+            with socket.create_connection(("127.0.0.1", server.peer_port), timeout=10) as s:
+                s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                answer = b""
+                while piece := s.recv(4096):
+                    answer += piece
+            self.assertTrue(answer == b"" or answer.startswith(b"HTTP/1.1 400 "), answer)
 
 
 if __name__ == "__main__":

@@ -216,6 +216,26 @@ TEST_F(GrpcTest, LearnerServesLittle) {  // GEN-08, TRP-35
   EXPECT_EQ(stream->Finish().error_code(), ::grpc::FAILED_PRECONDITION);
 }
 
+// GEN-07: the v3 API is there before a cluster version is known, and in every version.
+TEST_F(GrpcTest, NoClusterVersionIsTooOld) {
+  namespace mb = membership;
+  const auto served = [&](const std::string& version) {
+    pb::PutResponse put;
+    ::grpc::Status status = rpc.call(kPut, put_of("a", "1"), &put);
+    EXPECT_TRUE(status.ok()) << version << ": " << status.error_message();
+  };
+  rpc.w.member.cluster_now = std::make_shared<mb::Cluster>();
+  ASSERT_FALSE(rpc.w.member.cluster_now->version());
+  served("none");
+  for (int minor = 0; minor <= 7; ++minor) {
+    rpc.w.member.cluster_now = std::make_shared<mb::Cluster>();
+    mb::RecordChanges records;
+    rpc.w.member.cluster_now->set_version({3, minor, 0, {}}, records);
+    ASSERT_TRUE(rpc.w.member.cluster_now->version());
+    served(std::to_string(minor));
+  }
+}
+
 TEST_F(GrpcTest, RequireLeader) {  // GEN-09
   rpc.w.member.leader_id = 0;
   ::grpc::ClientContext context;

@@ -142,8 +142,16 @@ TEST_F(HttpTest, MetricsAndDebugVars) {  // HTTP-08, HTTP-09
             "\"raft.status\": {\"id\":\"abc\"}\n}\n");
 }
 
+// HTTP-10: what etcd's default has. --enable-pprof is taken and changes nothing: the profiles are of Go's runtime.
+TEST_F(HttpTest, NoProfiles) {
+  for (const char* path : {"/debug/pprof", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/profile",
+                           "/debug/requests", "/debug/events"})
+    EXPECT_EQ(rpc.get(path).status, 404) << path;
+}
+
+// PRX-12: nothing of v2.
 TEST_F(HttpTest, UnknownPath) {  // HTTP-13
-  for (const char* path : {"/", "/v2/keys", "/members", "/v4/kv/range", "/healthz"}) {
+  for (const char* path : {"/", "/v2", "/v2/keys", "/v2/members", "/v2/stats/self", "/members", "/v4/kv/range", "/healthz"}) {
     const HttpAnswer answer = rpc.get(path);
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(answer.body, "404 page not found\n");

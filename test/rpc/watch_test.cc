@@ -86,7 +86,7 @@ TEST_F(WatchTest, CreateEventsCancel) {
   EXPECT_EQ(stream->Finish().error_code(), ::grpc::CANCELLED);
 }
 
-// WAT-02 WAT-03 WAT-04
+// WAT-02 WAT-03 WAT-04 VD-11
 TEST_F(WatchTest, RefusedCreates) {
   GrpcWorld world;
   put(world, "k", "v");

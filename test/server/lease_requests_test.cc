@@ -254,6 +254,23 @@ TEST_F(LeaseRequestsTest, ACheckpointIsResetBeforeARenewal) {
   EXPECT_EQ(w.proposer.seen()[0].request, std::string("\x0a\x02\x08\x07", 4));
 }
 
+// VD-10: revoked between a renewal's first look and its last, the lease isn't told to live.
+TEST_F(LeaseRequestsTest, ALeaseRevokedDuringItsRenewalIsNotFound) {
+  grant(7, 1000);
+  l.lessor.with([&](lease::Lessor& lessor) { lessor.checkpoint(LeaseId(7), 600, w.world.clock.now()); });
+  std::optional<absl::StatusOr<int64_t>> answer;
+  l.requests.renew(w.context(), LeaseId(7), [&](absl::StatusOr<int64_t> ttl) { answer = std::move(ttl); });
+  while (w.proposer.seen().empty() && w.world.owner.run_one()) {
+  }
+  ASSERT_EQ(w.proposer.seen().size(), 1u) << "the checkpoint is on its way";
+  ASSERT_FALSE(answer);
+  ASSERT_TRUE(l.lessor.revoke(LeaseId(7)));
+  w.world.run_ready();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(is(answer->status(), EtcdError::lease_not_found));
+  EXPECT_FALSE(l.lessor.contains(LeaseId(7)));
+}
+
 TEST_F(LeaseRequestsTest, TheListIsByExpiry) {
   grant(1, 300);
   grant(2, 100);

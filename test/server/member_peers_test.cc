@@ -8,6 +8,7 @@
 #include "server/bootstrap.h"
 #include "test/server/member_world.h"
 #include "wal/snap_file.h"
+#include "wal/wal.h"
 
 namespace holdfast::server {
 namespace {
@@ -260,6 +261,22 @@ TEST_F(MemberPeers, StartsWithoutSnapshotFiles) {
   ASSERT_TRUE(decoded.ok());
   EXPECT_NE(decoded->data.view().find("/0/members/"), std::string_view::npos);
   world->stop();
+  // WAL-15: the log notes each, so that a 3.6 can start from it.
+  env::NoFaults faults;
+  const auto noted = wal::valid_snapshot_entries(
+      {world->disk, world->clock, world->log, world->metrics, faults}, world->config.wal_path());
+  ASSERT_TRUE(noted.ok()) << noted.status();
+  for (const std::string& name : snapshots()) {
+    const auto file = wal::decode_snapshot_file(*env::read_file(world->disk, folder + "/" + name, 1 << 20));
+    ASSERT_TRUE(file.ok());
+    const wal::SnapshotRecord* record = nullptr;
+    for (const wal::SnapshotRecord& r : *noted)
+      if (r.index == file->metadata.index) record = &r;
+    ASSERT_NE(record, nullptr) << name;
+    EXPECT_EQ(record->term, file->metadata.term);
+    ASSERT_TRUE(record->conf_state);
+    EXPECT_EQ(record->conf_state->voters, file->metadata.conf_state.voters);
+  }
   for (const std::string& name : snapshots()) ASSERT_TRUE(world->disk.remove(folder + "/" + name).ok());
   world->boot();
   EXPECT_EQ(world->member->info().cluster()->members().size(), 1u);
