@@ -1,6 +1,7 @@
 """What dashboards and alerts are built upon: the names, types, labels and buckets of etcd's series, and that they count.
 MET-01 MET-02 MET-03 MET-04 MET-06 MET-08 MET-09 MET-10 MET-11 MET-12 MET-13 MET-14 MET-20 MET-21 MET-22
-MET-23 MET-24 MET-25 MET-26 MET-27 MET-28 MET-29 MET-31 MET-32 MET-36 MET-30 MET-33 MET-34 MET-35 MET-37 HTTP-08 HTTP-14 F-014 F-080 TRP-64"""
+MET-23 MET-24 MET-25 MET-26 MET-27 MET-28 MET-29 MET-31 MET-32 MET-36 MET-30 MET-33 MET-34 MET-35 MET-37 HTTP-08 HTTP-14 F-014 F-080 TRP-64
+VD-22"""
 import gzip
 import re
 import subprocess
@@ -74,6 +75,10 @@ SERIES = {
     "etcd_debugging_lease_renewed_total": ("counter", ""),
     "etcd_debugging_lease_ttl_total": ("histogram", "", exponential(1, 2, 24)),
     "etcd_debugging_server_lease_expired_total": ("counter", ""),
+    "etcd_debugging_server_watch_send_loop_watch_stream_duration_seconds": ("histogram", "", FSYNC),
+    "etcd_debugging_server_watch_send_loop_watch_stream_duration_per_event_seconds": ("histogram", "", FSYNC),
+    "etcd_debugging_server_watch_send_loop_control_stream_duration_seconds": ("histogram", "", FSYNC),
+    "etcd_debugging_server_watch_send_loop_progress_duration_seconds": ("histogram", "", FSYNC),
     "etcd_debugging_store_expires_total": ("counter", ""),
     "etcd_debugging_store_watch_requests_total": ("counter", ""),
     "etcd_debugging_store_watchers": ("gauge", ""),

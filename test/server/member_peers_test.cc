@@ -282,7 +282,7 @@ TEST_F(MemberPeers, StartsWithoutSnapshotFiles) {
   EXPECT_EQ(world->member->info().cluster()->members().size(), 1u);
 }
 
-// TRP-60
+// TRP-60, VD-01
 TEST_F(MemberPeers, DataOfANewerSchemaIsRefused) {
   world.emplace(1);
   world->boot();

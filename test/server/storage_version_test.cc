@@ -26,7 +26,7 @@ class StorageVersionTest : public apply::ApplyTest {
   int lowered = 0;
 };
 
-// BKT-03, VER-04, VER-05: the schema before 3.6 has no such key.
+// BKT-03, VER-04, VER-05, VD-01: the schema before 3.6 has no such key.
 TEST_F(StorageVersionTest, FollowsTheClustersVersion) {
   observe();
   EXPECT_EQ(stored(), "(none)");
