@@ -50,17 +50,13 @@ absl::StatusOr<membership::Cluster> read_members(backend::Engine::Reader& state,
 // So that no older member meets entries in the log that it doesn't know.
 absl::Status note_snapshot(Console& console, const DataDir& dir, backend::Engine::Reader& state,
                            raft::SnapshotMetadata at) {
-  auto snapshots = wal::valid_snapshot_entries(console.wal_world(), dir.wal());
-  if (!snapshots.ok()) return snapshots.status();
-  wal::SnapshotRecord from;
-  if (!snapshots->empty()) from = {snapshots->back().index, snapshots->back().term, {}};
-  auto opened = wal::Wal::open_repairing(console.wal_world(), {}, dir.wal(), from);
+  auto opened = wal::Wal::open_newest(console.wal_world(), {}, dir.wal());
   if (!opened.ok()) return opened.status();
   auto metadata = wal::decode_metadata(opened->contents.metadata);
   if (!metadata.ok()) return metadata.status();
   auto cluster = read_members(state, metadata->cluster_id);
   if (!cluster.ok()) return cluster.status();
-  if (at.index <= from.index) return opened->wal->close();
+  if (at.index <= opened->from.index) return opened->wal->close();
   at.conf_state = cluster->conf_state();
   raft::Snapshot snapshot{SharedBytes(membership::to_v2_store_json(*cluster)), at};
   wal::Snapshotter snapshotter(console.wal_world(), dir.snap());

@@ -148,11 +148,7 @@ absl::StatusOr<Log> begin_log(const wal::World& world, const MemberConfig& confi
 }
 
 absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& config) {
-  const std::string directory = config.wal_path();
-  auto newest = wal::newest_snapshot_entry(world, directory);
-  if (!newest.ok()) return with_prefix("failed to read WAL", newest.status());
-  const wal::SnapshotRecord from{newest->index, newest->term, {}};
-  auto opened = wal::Wal::open_repairing(world, wal_options(config), directory, from);
+  auto opened = wal::Wal::open_newest(world, wal_options(config), config.wal_path());
   if (!opened.ok()) return with_prefix("failed to open WAL", opened.status());
   auto metadata = wal::decode_metadata(opened->contents.metadata);
   if (!metadata.ok()) return with_prefix("failed to read WAL metadata", metadata.status());
@@ -162,14 +158,14 @@ absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& conf
   log.member = metadata->node_id;
   log.cluster = metadata->cluster_id;
   log.wal = std::move(opened->wal);
-  log.snapshot.index = from.index;
-  log.snapshot.term = from.term;
+  log.snapshot.index = opened->from.index;
+  log.snapshot.term = opened->from.term;
   log.contents = std::move(opened->contents);
   world.logger.info("restarting local member",
                     {{"cluster-id", log.cluster},
                      {"local-member-id", log.member},
                      {"commit-index", log.contents.hard_state.commit},
-                     {"snapshot-index", from.index}});
+                     {"snapshot-index", log.snapshot.index}});
   return log;
 }
 

@@ -15,6 +15,7 @@ namespace holdfast::wal {
 
 namespace {
 
+constexpr uint64_t kHeaderRecords = 2;  // the checksum so far, and whose log it is
 constexpr uint64_t kSectorBytes = 512;  // what a disk writes whole, at least
 
 // What stands before a record's data at most: type, checksum, tag and size.
@@ -54,7 +55,9 @@ absl::Status Decoder::corrupt(std::string_view reason) const {
                                                   sources_[current_].path, offset_));
 }
 
+// A segment gets its name when its header is on the disk: no interrupted write tears that.
 absl::Status Decoder::torn(std::string_view reason) const {
+  if (records_ < kHeaderRecords) return corrupt(reason);
   return fault_status(Fault::torn_tail,
                       fmt::format("unexpected EOF: {}: in file '{}' at position: {}", reason,
                                   sources_[current_].path, offset_));
@@ -85,7 +88,7 @@ absl::StatusOr<bool> Decoder::next(Record& record) {
     }
     absl::StatusOr<bool> found = next_in_source(record);
     if (!found.ok() || *found) return found;
-    if (records_ < 2) return corrupt("segment without header");
+    if (records_ < kHeaderRecords) return corrupt("segment without header");
     if (in_last()) return false;
     ++current_;
     opened_ = false;

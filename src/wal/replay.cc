@@ -33,8 +33,8 @@ absl::Status Replay::read_all(Decoder& decoder) {
 absl::Status Replay::found() const {
   if (snapshot_seen_) return absl::OkStatus();
   return fault_status(Fault::snapshot_not_found,
-                      fmt::format("wal: snapshot not found: index {}, term {}", from_.index.value,
-                                  from_.term.value));
+                      fmt::format("wal: snapshot not found: index {}, term {}", tail_.from().index.value,
+                                  tail_.from().term.value));
 }
 
 absl::Status Replay::run(Decoder& decoder) {
@@ -59,26 +59,23 @@ absl::Status Replay::apply(const Record& record, const Decoder& decoder) {
     case RecordType::crc:
       return absl::OkStatus();
     case RecordType::metadata:
-      if (metadata_seen_ && contents_.metadata != record.data) {
+      if (metadata_seen_ && metadata_ != record.data) {
         return fault_status(
             Fault::metadata_conflict,
             fmt::format("wal: conflicting metadata found: {}", decoder.position()));
       }
       metadata_seen_ = true;
-      contents_.metadata = record.data;
+      metadata_ = record.data;
       return absl::OkStatus();
     case RecordType::state: {
       const absl::StatusOr<raft::HardState> state = decode_state(record.data);
       if (!state.ok()) return corrupt(state.status(), decoder);
-      contents_.hard_state = *state;
+      state_ = *state;
+      newest_tail_.on_committed(state_.commit);
       return absl::OkStatus();
     }
-    case RecordType::entry: {
-      if (keep_ == Entries::skipped) return absl::OkStatus();
-      absl::StatusOr<raft::Entry> entry = decode_entry(record.data);
-      if (!entry.ok()) return corrupt(entry.status(), decoder);
-      return apply_entry(*std::move(entry), decoder);
-    }
+    case RecordType::entry:
+      return keep_ == Entries::skipped ? absl::OkStatus() : apply_entry(record.data, decoder);
     case RecordType::snapshot: {
       const absl::StatusOr<SnapshotRecord> snapshot = decode_snapshot(record.data);
       if (!snapshot.ok()) return corrupt(snapshot.status(), decoder);
@@ -88,47 +85,61 @@ absl::Status Replay::apply(const Record& record, const Decoder& decoder) {
   return corrupt("unexpected block type", decoder);
 }
 
-// A later entry replaces the one with its index and all behind it: those were never committed (WAL-09).
-absl::Status Replay::apply_entry(raft::Entry entry, const Decoder& decoder) {
-  last_index_ = entry.index;
-  std::vector<raft::Entry>& entries = contents_.entries;
-  if (entry.index <= from_.index) {
-    // etcd keeps them: they come back behind the snapshot as if they followed it, with terms that make the member vote for
-    // candidates that lack what it has acknowledged.
-    entries.clear();
-    term_at_from_ = entry.index == from_.index ? std::optional(entry.term) : std::nullopt;
+absl::Status Replay::apply_entry(std::string_view data, const Decoder& decoder) {
+  absl::StatusOr<raft::Entry> entry = decode_entry(data);
+  if (!entry.ok()) {
+    if (keep_ == Entries::kept) return corrupt(entry.status(), decoder);
+    newest_tail_.on_malformed_entry();  // it may stand before what counts
     return absl::OkStatus();
   }
-  const uint64_t offset = entry.index - from_.index - 1;
-  if (offset > entries.size()) {
-    return fault_status(
-        Fault::slice_out_of_range,
-        fmt::format("wal: slice bounds out of range, snapshot[Index: {}, Term: {}], current "
-                    "entry[Index: {}, Term: {}], len(ents): {}: {}",
-                    from_.index.value, from_.term.value, entry.index.value, entry.term.value,
-                    entries.size(), decoder.position()));
-  }
-  entries.resize(offset);
-  if (!entries.empty() && entry.term < entries.back().term)
-    return corrupt("term of entry is lower than that of the one before", decoder);
-  entries.push_back(std::move(entry));
+  last_index_ = entry->index;
+  if (keep_ == Entries::kept) return tail_.append(*std::move(entry), decoder);
+  newest_tail_.append(*std::move(entry), decoder);
   return absl::OkStatus();
 }
 
 absl::Status Replay::apply_snapshot(const SnapshotRecord& snapshot) {
   last_index_ = std::max(last_index_, snapshot.index);
   snapshots_.push_back(snapshot);
-  if (snapshot.index != from_.index) return absl::OkStatus();
-  if (snapshot.term != from_.term) {
+  if (keep_ == Entries::of_newest) {
+    newest_tail_.on_snapshot(snapshot, state_.commit);
+    return absl::OkStatus();
+  }
+  const SnapshotRecord& from = tail_.from();
+  if (snapshot.index != from.index) return absl::OkStatus();
+  if (snapshot.term != from.term) {
     return fault_status(Fault::snapshot_mismatch,
                         fmt::format("wal: snapshot mismatch: index {} has term {}, expected {}",
-                                    snapshot.index.value, snapshot.term.value, from_.term.value));
+                                    snapshot.index.value, snapshot.term.value, from.term.value));
   }
-  // One that was received took the place of a log that did not lead up to it; of one that was taken here the last entry is
-  // in the log.
-  if (!snapshot_seen_ && term_at_from_ != from_.term) contents_.entries.clear();
+  tail_.on_snapshot();
   snapshot_seen_ = true;
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<SnapshotRecord>> Replay::valid_snapshots(const SegmentName& first) const {
+  std::vector<SnapshotRecord> valid = snapshots_;
+  std::erase_if(valid, [this](const SnapshotRecord& snapshot) { return snapshot.index > state_.commit; });
+  // What begins behind the first entry was cut at a snapshot that it notes at its very beginning: no snapshot, then, is no
+  // torn tail but damage, and there is nothing to go on from.
+  if (valid.empty() && !tear_.ok() && first.first_index > Index(0))
+    return make_status(absl::StatusCode::kDataLoss, message(tear_));
+  return valid;
+}
+
+std::optional<std::vector<raft::Entry>> Replay::take_entries_behind(const SnapshotRecord& newest) {
+  for (const SnapshotRecord& snapshot : snapshots_)
+    if (snapshot.index == newest.index && snapshot.term != newest.term) return std::nullopt;
+  std::optional<Tail> tail = newest_tail_.take(newest);
+  if (!tail) return std::nullopt;
+  return tail->take_entries();
+}
+
+SnapshotRecord newest_of(const std::vector<SnapshotRecord>& snapshots) {
+  SnapshotRecord newest;
+  for (const SnapshotRecord& snapshot : snapshots)
+    if (snapshot.index > newest.index) newest = {snapshot.index, snapshot.term, {}};
+  return newest;
 }
 
 }  // namespace holdfast::wal

@@ -6,15 +6,20 @@
 
 #include "absl/status/status.h"
 #include "wal/decoder.h"
+#include "wal/newest_tail.h"
+#include "wal/tail.h"
 #include "wal/wal.h"
 
 namespace holdfast::wal {
 
 class Replay {
  public:
-  enum class Entries : uint8_t { kept, skipped };
+  enum class Entries : uint8_t { kept, skipped, of_newest };
 
-  Replay(const SnapshotRecord& from, Entries entries) : from_(from), keep_(entries) {}
+  Replay(const SnapshotRecord& from, Entries entries) : Replay(from, entries, Index(0)) {}
+  // From the newest snapshot that counts, whichever that turns out to be: scan(), then valid_snapshots() and take_tail().
+  // `first` is the segment that is read first.
+  explicit Replay(const SegmentName& first) : Replay({}, Entries::of_newest, first.first_index) {}
 
   // Reads to the end. Faults: those of Decoder, corrupt, metadata_conflict, snapshot_mismatch, snapshot_not_found,
   // slice_out_of_range (WAL-09).
@@ -26,27 +31,39 @@ class Replay {
 
   // Where and why scan() or run_to_tear() ended before the end; OK if they did not.
   const absl::Status& tear() const { return tear_; }
-  const Contents& contents() const { return contents_; }
-  Contents take_contents() { return std::move(contents_); }
+  const raft::HardState& hard_state() const { return state_; }
+  const std::string& metadata() const { return metadata_; }
   Index last_index() const { return last_index_; }
-  const std::vector<SnapshotRecord>& snapshots() const { return snapshots_; }
+  // After scan() of the segments from `first` on: those that are noted and committed, in the order of the log (WAL-14).
+  absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshots(const SegmentName& first) const;
+
+  std::vector<raft::Entry> take_entries() { return tail_.take_entries(); }
+  // The entries behind `newest`, one of valid_snapshots(); nothing if another reading has to tell.
+  std::optional<std::vector<raft::Entry>> take_entries_behind(const SnapshotRecord& newest);
 
  private:
+  Replay(const SnapshotRecord& from, Entries entries, Index first) : keep_(entries), tail_(from), newest_tail_(first) {}
+
   absl::Status read_all(Decoder& decoder);
   absl::Status found() const;
   absl::Status apply(const Record& record, const Decoder& decoder);
-  absl::Status apply_entry(raft::Entry entry, const Decoder& decoder);
+  absl::Status apply_entry(std::string_view data, const Decoder& decoder);
   absl::Status apply_snapshot(const SnapshotRecord& snapshot);
 
-  const SnapshotRecord from_;
   const Entries keep_;
-  Contents contents_;
+  std::string metadata_;
+  raft::HardState state_;
   absl::Status tear_;
   bool metadata_seen_ = false;
   bool snapshot_seen_ = false;
   Index last_index_;
-  std::optional<Term> term_at_from_;  // of the entry at from_.index, as it stands now
   std::vector<SnapshotRecord> snapshots_;
+  Tail tail_;               // of the snapshot that was asked for
+  NewestTail newest_tail_;  // Entries::of_newest
 };
+
+// {0, 0} if there is none. It need not be the last: a member's own snapshot may be under way when it receives a later one,
+// and is then noted behind that. Without the configuration.
+SnapshotRecord newest_of(const std::vector<SnapshotRecord>& snapshots);
 
 }  // namespace holdfast::wal

@@ -7,6 +7,7 @@
 #include "base/mutant.h"
 #include "fmt/format.h"
 #include "wal/decoder.h"
+#include "wal/repair.h"
 #include "wal/replay.h"
 
 namespace holdfast::wal {
@@ -36,6 +37,13 @@ absl::Status lock_segment(env::File& file, const std::string& path) {
   if (!absl::IsUnavailable(status)) return status;
   return make_status(absl::StatusCode::kUnavailable,
                      fmt::format("wal: {} is in use by another process: {}", path, message(status)));
+}
+
+std::vector<Decoder::Source> sources_of(const std::string& directory, const std::vector<LockedSegment>& segments) {
+  std::vector<Decoder::Source> sources;
+  for (const LockedSegment& segment : segments)
+    sources.push_back({directory + "/" + segment.name.text(), segment.file.get()});
+  return sources;
 }
 
 }  // namespace
@@ -114,15 +122,14 @@ absl::Status Wal::create_in(const std::string& temporary) {
 
 absl::StatusOr<Wal::Opened> Wal::open(const World& world, const Options& options,
                                       const std::string& directory, const SnapshotRecord& from) {
-  Opened opened;
-  opened.wal.reset(new Wal(world, options, without_trailing_slashes(directory), ""));
-  if (options.fsync == Fsync::yes)
-    if (absl::Status s = settle_tail(world.files, world.logger, opened.wal->directory_); !s.ok()) return s;
-  if (absl::Status s = opened.wal->open_segments(from); !s.ok()) return s;
-  absl::StatusOr<Contents> contents = opened.wal->read(from);
+  std::unique_ptr<Wal> wal(new Wal(world, options, without_trailing_slashes(directory), ""));
+  if (absl::Status s = wal->settle_tail(); !s.ok()) return s;
+  const auto names = segments_from(world.files, world.logger, wal->directory_, from.index);
+  if (!names.ok()) return names.status();
+  if (absl::Status s = wal->open_segments(*names); !s.ok()) return s;
+  absl::StatusOr<Contents> contents = wal->read(from);
   if (!contents.ok()) return contents.status();
-  opened.contents = *std::move(contents);
-  return opened;
+  return Opened{std::move(wal), {from.index, from.term, {}}, *std::move(contents)};
 }
 
 absl::StatusOr<Wal::Opened> Wal::open_repairing(const World& world, const Options& options,
@@ -135,10 +142,43 @@ absl::StatusOr<Wal::Opened> Wal::open_repairing(const World& world, const Option
   return open(world, options, directory, from);
 }
 
-absl::Status Wal::open_segments(const SnapshotRecord& from) {
-  const auto names = segments_from(world_.files, world_.logger, directory_, from.index);
+absl::StatusOr<Wal::Opened> Wal::open_newest(const World& world, const Options& options, const std::string& directory) {
+  std::unique_ptr<Wal> wal(new Wal(world, options, without_trailing_slashes(directory), ""));
+  if (absl::Status s = wal->settle_tail(); !s.ok()) return s;
+  const auto names = list_segments(world.files, world.logger, wal->directory_);
   if (!names.ok()) return names.status();
-  for (const SegmentName& name : *names) {
+  if (absl::Status s = wal->open_segments(newest_run(*names)); !s.ok()) return s;
+  const SegmentName first = wal->segments_.front().name;
+  Decoder decoder(sources_of(wal->directory_, wal->segments_));
+  Replay replay(first);
+  if (absl::Status s = replay.scan(decoder); !s.ok()) return s;
+  const auto snapshots = replay.valid_snapshots(first);
+  if (!snapshots.ok()) return snapshots.status();
+  const SnapshotRecord from = newest_of(*snapshots);
+  std::optional<std::vector<raft::Entry>> entries;
+  if (!snapshots->empty() && wal->let_go_before(from.index)) entries = replay.take_entries_behind(from);
+  if (!entries) {  // it goes on from there all the same, or tells what is wrong
+    wal.reset();
+    return open_repairing(world, options, directory, from);
+  }
+  if (!replay.tear().ok()) {
+    const LockedSegment& tail = wal->segments_.back();
+    const TornTail torn{wal->directory_ + "/" + tail.name.text(), *tail.file, decoder.last_offset(), replay.tear()};
+    if (absl::Status s = cut_tail_off(world, wal->directory_, torn); !s.ok()) return s;
+    world.logger.info("repaired WAL", {{"error", message(replay.tear())}});
+  }
+  absl::StatusOr<Contents> contents = wal->go_on_behind(replay, decoder, *std::move(entries));
+  if (!contents.ok()) return contents.status();
+  return Opened{std::move(wal), from, *std::move(contents)};
+}
+
+absl::Status Wal::settle_tail() const {
+  if (options_.fsync == Fsync::unsafe_no) return absl::OkStatus();
+  return wal::settle_tail(world_.files, world_.logger, directory_);
+}
+
+absl::Status Wal::open_segments(const std::vector<SegmentName>& names) {
+  for (const SegmentName& name : names) {
     const std::string path = directory_ + "/" + name.text();
     auto file = world_.files.open(path, env::OpenMode::read_write);
     if (!file.ok()) return file.status();
@@ -148,22 +188,33 @@ absl::Status Wal::open_segments(const SnapshotRecord& from) {
   return absl::OkStatus();
 }
 
+// Keeps those that segments_from() would have named. False if that would have been none.
+bool Wal::let_go_before(Index index) {
+  const auto last = std::find_if(segments_.rbegin(), segments_.rend(),
+                                 [&](const LockedSegment& s) { return s.name.first_index <= index; });
+  if (last == segments_.rend()) return false;
+  segments_.erase(segments_.begin(), last.base() - 1);
+  return true;
+}
+
 absl::StatusOr<Contents> Wal::read(const SnapshotRecord& from) {
-  std::vector<Decoder::Source> sources;
-  for (const LockedSegment& segment : segments_)
-    sources.push_back({directory_ + "/" + segment.name.text(), segment.file.get()});
-  Decoder decoder(std::move(sources));
+  Decoder decoder(sources_of(directory_, segments_));
   Replay replay(from, Replay::Entries::kept);
   if (absl::Status s = replay.run(decoder); !s.ok()) return s;
-  metadata_ = replay.contents().metadata;
-  state_ = replay.contents().hard_state;
+  return go_on_behind(replay, decoder, replay.take_entries());
+}
+
+absl::StatusOr<Contents> Wal::go_on_behind(const Replay& replay, const Decoder& decoder,
+                                           std::vector<raft::Entry> entries) {
+  metadata_ = replay.metadata();
+  state_ = replay.hard_state();
   last_index_ = replay.last_index();
   if (absl::Status s = begin_append(decoder.last_offset(), decoder.crc()); !s.ok()) return s;
   // A process that was killed may have left names behind that are in nobody's memory but the kernel's: whatever is saved
   // from here on would go with them.
   for (const std::string& path : {directory_, parent_of(directory_)})
     if (absl::Status s = sync_directory_timed(path); !s.ok()) return s;
-  return replay.take_contents();
+  return Contents{metadata_, state_, std::move(entries)};
 }
 
 // Zeroes what follows the last valid record (WAL-11): the remains of a torn write behind a sector that it did not reach

@@ -63,6 +63,9 @@ struct Contents {
   std::vector<raft::Entry> entries;  // consecutive, from snapshot.index + 1; the end may be uncommitted
 };
 
+class Decoder;
+class Replay;
+
 class Wal {
  public:
   struct Opened;
@@ -76,10 +79,13 @@ class Wal {
   // record is zeroed. `from` {0, 0} is the beginning. An error of Fault::torn_tail can be repaired once.
   static absl::StatusOr<Opened> open(const World& world, const Options& options,
                                      const std::string& directory, const SnapshotRecord& from);
-  // open(), with one repair() in between if the tail is torn: what a starting member does (WAL-10).
+  // open(), with one repair() in between if the tail is torn (WAL-10).
   static absl::StatusOr<Opened> open_repairing(const World& world, const Options& options,
                                                const std::string& directory,
                                                const SnapshotRecord& from);
+  // What a starting member does: open_repairing() from newest_snapshot_entry(), with one reading of the log for both
+  // (newest_tail.h). Locks the older segments too, for as long as it reads.
+  static absl::StatusOr<Opened> open_newest(const World& world, const Options& options, const std::string& directory);
   ~Wal();  // closes the files without writing
 
   // Appends entries, then the state if it is not empty, in one write and, if need be, one sync; then starts the next
@@ -115,8 +121,11 @@ class Wal {
   Wal(const World& world, const Options& options, std::string directory, std::string metadata);
 
   absl::Status create_in(const std::string& temporary);
-  absl::Status open_segments(const SnapshotRecord& from);
+  absl::Status settle_tail() const;
+  absl::Status open_segments(const std::vector<SegmentName>& names);
+  bool let_go_before(Index index);
   absl::StatusOr<Contents> read(const SnapshotRecord& from);
+  absl::StatusOr<Contents> go_on_behind(const Replay& replay, const Decoder& decoder, std::vector<raft::Entry> entries);
   absl::Status begin_append(uint64_t offset, uint32_t crc);
   absl::Status cut();
   absl::Status flush();
@@ -143,6 +152,7 @@ class Wal {
 
 struct Wal::Opened {
   std::unique_ptr<Wal> wal;
+  SnapshotRecord from;  // no configuration
   Contents contents;
 };
 
@@ -153,8 +163,7 @@ bool exists(env::FileSystem& files, const std::string& directory);
 // no error.
 absl::StatusOr<std::vector<SnapshotRecord>> valid_snapshot_entries(const World& world,
                                                                    const std::string& directory);
-// The newest of them, {0, 0} if there is none. It need not be the last in the log: a member's own snapshot may be under way
-// when it receives a later one, and is then noted behind that.
+// The newest of them (newest_of() in replay.h).
 absl::StatusOr<SnapshotRecord> newest_snapshot_entry(const World& world, const std::string& directory);
 // Reads everything from `from` on and returns the last hard state. Takes no locks; a torn tail is no error.
 absl::StatusOr<raft::HardState> verify(const World& world, const std::string& directory,
