@@ -148,7 +148,8 @@ absl::StatusOr<Log> begin_log(const wal::World& world, const MemberConfig& confi
 }
 
 absl::StatusOr<Log> reopen_log(const wal::World& world, const MemberConfig& config) {
-  auto opened = wal::Wal::open_newest(world, wal_options(config), config.wal_path());
+  auto opened = wal::Wal::open_newest(world, wal_options(config), config.wal_path(),
+                                      wal::newest_snapshot_file(world.files, config.snap_dir()));
   if (!opened.ok()) return with_prefix("failed to open WAL", opened.status());
   auto metadata = wal::decode_metadata(opened->contents.metadata);
   if (!metadata.ok()) return with_prefix("failed to read WAL metadata", metadata.status());

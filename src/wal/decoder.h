@@ -34,6 +34,8 @@ class Decoder {
   absl::StatusOr<bool> next(Record& record);
 
   uint32_t crc() const { return crc_; }
+  // The segment being read, counted from 0.
+  size_t segment() const { return current_; }
   // In the segment being read: behind the last valid record.
   uint64_t last_offset() const { return offset_; }
   // "in file '...' at position: ..." of the last record returned; for errors about its content.

@@ -19,7 +19,7 @@ namespace holdfast::wal {
 
 class NewestTail {
  public:
-  // `first`: index of the first entry that the segments to be read may hold.
+  // `first`: index of the first entry that the segments may hold whose entries will be shown.
   explicit NewestTail(Index first);
 
   void append(raft::Entry entry, const Decoder& decoder);

@@ -20,6 +20,16 @@ absl::Status corrupt(std::string_view reason, const Decoder& decoder) {
 
 }  // namespace
 
+Replay::Replay(const std::vector<SegmentName>& run, Index guess) : keep_(Entries::kept), tail_(SnapshotRecord{}) {
+  for (size_t i = 0; i < run.size(); ++i)
+    if (run[i].first_index <= guess) skipped_segments_ = i;
+  newest_tail_.emplace(run[skipped_segments_].first_index);
+}
+
+bool Replay::skips_entries(const Decoder& decoder) const {
+  return keep_ == Entries::skipped || decoder.segment() < skipped_segments_;
+}
+
 absl::Status Replay::read_all(Decoder& decoder) {
   Record record;
   for (;;) {
@@ -71,11 +81,11 @@ absl::Status Replay::apply(const Record& record, const Decoder& decoder) {
       const absl::StatusOr<raft::HardState> state = decode_state(record.data);
       if (!state.ok()) return corrupt(state.status(), decoder);
       state_ = *state;
-      newest_tail_.on_committed(state_.commit);
+      if (newest_tail_) newest_tail_->on_committed(state_.commit);
       return absl::OkStatus();
     }
     case RecordType::entry:
-      return keep_ == Entries::skipped ? absl::OkStatus() : apply_entry(record.data, decoder);
+      return skips_entries(decoder) ? absl::OkStatus() : apply_entry(record.data, decoder);
     case RecordType::snapshot: {
       const absl::StatusOr<SnapshotRecord> snapshot = decode_snapshot(record.data);
       if (!snapshot.ok()) return corrupt(snapshot.status(), decoder);
@@ -88,21 +98,21 @@ absl::Status Replay::apply(const Record& record, const Decoder& decoder) {
 absl::Status Replay::apply_entry(std::string_view data, const Decoder& decoder) {
   absl::StatusOr<raft::Entry> entry = decode_entry(data);
   if (!entry.ok()) {
-    if (keep_ == Entries::kept) return corrupt(entry.status(), decoder);
-    newest_tail_.on_malformed_entry();  // it may stand before what counts
+    if (!newest_tail_) return corrupt(entry.status(), decoder);
+    newest_tail_->on_malformed_entry();  // it may stand before what counts
     return absl::OkStatus();
   }
   last_index_ = entry->index;
-  if (keep_ == Entries::kept) return tail_.append(*std::move(entry), decoder);
-  newest_tail_.append(*std::move(entry), decoder);
+  if (!newest_tail_) return tail_.append(*std::move(entry), decoder);
+  newest_tail_->append(*std::move(entry), decoder);
   return absl::OkStatus();
 }
 
 absl::Status Replay::apply_snapshot(const SnapshotRecord& snapshot) {
   last_index_ = std::max(last_index_, snapshot.index);
   snapshots_.push_back(snapshot);
-  if (keep_ == Entries::of_newest) {
-    newest_tail_.on_snapshot(snapshot, state_.commit);
+  if (newest_tail_) {
+    newest_tail_->on_snapshot(snapshot, state_.commit);
     return absl::OkStatus();
   }
   const SnapshotRecord& from = tail_.from();
@@ -130,7 +140,7 @@ absl::StatusOr<std::vector<SnapshotRecord>> Replay::valid_snapshots(const Segmen
 std::optional<std::vector<raft::Entry>> Replay::take_entries_behind(const SnapshotRecord& newest) {
   for (const SnapshotRecord& snapshot : snapshots_)
     if (snapshot.index == newest.index && snapshot.term != newest.term) return std::nullopt;
-  std::optional<Tail> tail = newest_tail_.take(newest);
+  std::optional<Tail> tail = newest_tail_->take(newest);
   if (!tail) return std::nullopt;
   return tail->take_entries();
 }

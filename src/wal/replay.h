@@ -14,12 +14,12 @@ namespace holdfast::wal {
 
 class Replay {
  public:
-  enum class Entries : uint8_t { kept, skipped, of_newest };
+  enum class Entries : uint8_t { kept, skipped };
 
-  Replay(const SnapshotRecord& from, Entries entries) : Replay(from, entries, Index(0)) {}
-  // From the newest snapshot that counts, whichever that turns out to be: scan(), then valid_snapshots() and take_tail().
-  // `first` is the segment that is read first.
-  explicit Replay(const SegmentName& first) : Replay({}, Entries::of_newest, first.first_index) {}
+  Replay(const SnapshotRecord& from, Entries entries) : keep_(entries), tail_(from) {}
+  // From the newest snapshot that counts, whichever that turns out to be: scan() of `run`, then valid_snapshots() and
+  // take_entries_behind(). Entries of the segments in front of the last one that may hold `guess` are not looked at.
+  Replay(const std::vector<SegmentName>& run, Index guess);
 
   // Reads to the end. Faults: those of Decoder, corrupt, metadata_conflict, snapshot_mismatch, snapshot_not_found,
   // slice_out_of_range (WAL-09).
@@ -42,11 +42,10 @@ class Replay {
   std::optional<std::vector<raft::Entry>> take_entries_behind(const SnapshotRecord& newest);
 
  private:
-  Replay(const SnapshotRecord& from, Entries entries, Index first) : keep_(entries), tail_(from), newest_tail_(first) {}
-
   absl::Status read_all(Decoder& decoder);
   absl::Status found() const;
   absl::Status apply(const Record& record, const Decoder& decoder);
+  bool skips_entries(const Decoder& decoder) const;
   absl::Status apply_entry(std::string_view data, const Decoder& decoder);
   absl::Status apply_snapshot(const SnapshotRecord& snapshot);
 
@@ -58,8 +57,9 @@ class Replay {
   bool snapshot_seen_ = false;
   Index last_index_;
   std::vector<SnapshotRecord> snapshots_;
-  Tail tail_;               // of the snapshot that was asked for
-  NewestTail newest_tail_;  // Entries::of_newest
+  Tail tail_;                              // of the snapshot that was asked for
+  std::optional<NewestTail> newest_tail_;  // or of the newest
+  size_t skipped_segments_ = 0;
 };
 
 // {0, 0} if there is none. It need not be the last: a member's own snapshot may be under way when it receives a later one,

@@ -129,6 +129,20 @@ absl::Status Snapshotter::save_snap(const raft::Snapshot& snapshot) {
 }
 
 // Newest first; names have fixed width, so their order is that of (term, index).
+Index newest_snapshot_file(env::FileSystem& files, const std::string& directory) {
+  constexpr size_t kDigits = 16;
+  uint64_t index = 0;
+  const auto names = files.list(directory);
+  if (!names.ok()) return Index(0);
+  for (const std::string& name : *names) {  // sorted: by term, then by index
+    if (name.size() != 2 * kDigits + 1 + kSnapshotSuffix.size() || !name.ends_with(kSnapshotSuffix)) continue;
+    const char* begin = name.data() + kDigits + 1;
+    uint64_t of_name = 0;
+    if (std::from_chars(begin, begin + kDigits, of_name, 16).ptr == begin + kDigits) index = of_name;
+  }
+  return Index(index);
+}
+
 absl::StatusOr<std::vector<std::string>> Snapshotter::names() {
   auto all = world_.files.list(directory_);
   if (!all.ok()) return all.status();

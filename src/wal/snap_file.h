@@ -25,6 +25,8 @@ absl::StatusOr<raft::Snapshot> decode_snapshot_file(std::string_view bytes);
 
 std::string snapshot_file_name(Term term, Index index);
 std::string database_file_name(Index index);
+// Of the newest snapshot file in `directory`, by its name; 0 if there is none. The log need not count it.
+Index newest_snapshot_file(env::FileSystem& files, const std::string& directory);
 
 class Snapshotter {
  public:

@@ -142,24 +142,26 @@ absl::StatusOr<Wal::Opened> Wal::open_repairing(const World& world, const Option
   return open(world, options, directory, from);
 }
 
-absl::StatusOr<Wal::Opened> Wal::open_newest(const World& world, const Options& options, const std::string& directory) {
+absl::StatusOr<Wal::Opened> Wal::open_newest(const World& world, const Options& options, const std::string& directory,
+                                             Index guess) {
   std::unique_ptr<Wal> wal(new Wal(world, options, without_trailing_slashes(directory), ""));
   if (absl::Status s = wal->settle_tail(); !s.ok()) return s;
   const auto names = list_segments(world.files, world.logger, wal->directory_);
   if (!names.ok()) return names.status();
-  if (absl::Status s = wal->open_segments(newest_run(*names)); !s.ok()) return s;
-  const SegmentName first = wal->segments_.front().name;
+  const std::vector<SegmentName> run = newest_run(*names);
+  if (absl::Status s = wal->open_segments(run); !s.ok()) return s;
   Decoder decoder(sources_of(wal->directory_, wal->segments_));
-  Replay replay(first);
+  Replay replay(run, guess);
   if (absl::Status s = replay.scan(decoder); !s.ok()) return s;
-  const auto snapshots = replay.valid_snapshots(first);
+  const auto snapshots = replay.valid_snapshots(run.front());
   if (!snapshots.ok()) return snapshots.status();
   const SnapshotRecord from = newest_of(*snapshots);
   std::optional<std::vector<raft::Entry>> entries;
   if (!snapshots->empty() && wal->let_go_before(from.index)) entries = replay.take_entries_behind(from);
-  if (!entries) {  // it goes on from there all the same, or tells what is wrong
+  if (!entries) {
     wal.reset();
-    return open_repairing(world, options, directory, from);
+    if (guess > Index(0)) return open_newest(world, options, directory);
+    return open_repairing(world, options, directory, from);  // which goes on from there all the same, or tells what is wrong
   }
   if (!replay.tear().ok()) {
     const LockedSegment& tail = wal->segments_.back();

@@ -84,8 +84,10 @@ class Wal {
                                                const std::string& directory,
                                                const SnapshotRecord& from);
   // What a starting member does: open_repairing() from newest_snapshot_entry(), with one reading of the log for both
-  // (newest_tail.h). Locks the older segments too, for as long as it reads.
-  static absl::StatusOr<Opened> open_newest(const World& world, const Options& options, const std::string& directory);
+  // (newest_tail.h). Locks the older segments too, for as long as it reads. `guess` is the index that this snapshot probably
+  // has, if there is one, and spares some work; a wrong one, some segments too far, costs another reading.
+  static absl::StatusOr<Opened> open_newest(const World& world, const Options& options, const std::string& directory,
+                                            Index guess = Index(0));
   ~Wal();  // closes the files without writing
 
   // Appends entries, then the state if it is not empty, in one write and, if need be, one sync; then starts the next

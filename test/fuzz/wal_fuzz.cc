@@ -1,5 +1,5 @@
 // Any bytes as the only segment of a log, and as a snapshot file: no crash, no read beyond the input, and what the log
-// accepts it accepts again after a repair, with at least the same entries.
+// accepts in one reading it accepts in two, and again after a repair, with at least the same entries.
 #include <cstdint>
 #include <string>
 
@@ -23,6 +23,21 @@ void try_log(std::string_view bytes) {
   file->reset();
   wal::verify(test.world, "/wal", {}).IgnoreError();
   wal::valid_snapshot_entries(test.world, "/wal").IgnoreError();
+  {
+    const auto copy = disk.clone(1);
+    const auto another = disk.clone(1);
+    wal::TestWorld on_copy(*copy);
+    wal::TestWorld on_another(*another);
+    const auto once = wal::Wal::open_newest(on_copy.world, options, "/wal");
+    const auto newest = wal::newest_snapshot_entry(on_another.world, "/wal");
+    if (newest.ok()) {
+      const auto twice = wal::Wal::open_repairing(on_another.world, options, "/wal", *newest);
+      CHECK(once.ok() == twice.ok());
+      CHECK(!once.ok() || once->contents.entries == twice->contents.entries);
+    } else {
+      CHECK(!once.ok());
+    }
+  }
   std::vector<raft::Entry> entries;
   {
     auto opened = wal::Wal::open_repairing(test.world, options, "/wal", {});

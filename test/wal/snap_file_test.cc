@@ -86,6 +86,17 @@ TEST_F(SnapshotterTest, NewestAvailableHasARecordInTheLog) {
   EXPECT_TRUE(absl::IsNotFound(snapshotter_.load_newest_available({}).status()));
 }
 
+TEST_F(SnapshotterTest, NewestFileByItsName) {
+  EXPECT_EQ(newest_snapshot_file(disk_, "/nowhere"), Index(0));
+  EXPECT_EQ(newest_snapshot_file(disk_, kDir), Index(0));
+  for (const auto& [index, term] : {std::pair(0x1fu, 1u), {0x2eu, 1u}, {0x2au, 2u}})
+    ASSERT_TRUE(snapshotter_.save_snap(snap(index, term)).ok());
+  for (const char* other : {"z.snap", "0000000000000009-000000000000000z.snap", "0000000000000009.snap.db",
+                            "0000000000000009-0000000000000009.snap.broken"})
+    put(other, "");
+  EXPECT_EQ(newest_snapshot_file(disk_, kDir), Index(0x2a));
+}
+
 TEST(SnapshotFile, EveryFlippedBitAndEveryCutIsFound) {
   const raft::Snapshot original = snap(77, 3, "some data that is longer");
   const std::string file = encode_snapshot_file(original);

@@ -30,7 +30,7 @@ absl::StatusOr<Wal::Opened> open_in_two_readings(const World& world, const Optio
 }
 
 // On `disk`, which is changed as a start changes it.
-Outcome start(sim::SimDisk& disk, const Options& options, bool once) {
+Outcome start(sim::SimDisk& disk, const Options& options, bool once, Index guess = Index(0)) {
   Outcome outcome;
   disk.set_hook([&outcome](const sim::DiskOperation& operation) {
     if (!operation.path.ends_with(".wal")) return absl::OkStatus();
@@ -39,7 +39,7 @@ Outcome start(sim::SimDisk& disk, const Options& options, bool once) {
     return absl::OkStatus();
   });
   TestWorld test(disk);
-  outcome.opened = once ? Wal::open_newest(test.world, options, kLogDir) : open_in_two_readings(test.world, options);
+  outcome.opened = once ? Wal::open_newest(test.world, options, kLogDir, guess) : open_in_two_readings(test.world, options);
   disk.set_hook({});
   if (!outcome.opened.ok()) return outcome;
   const Wal& wal = *outcome.opened->wal;
@@ -70,6 +70,7 @@ TEST(WalStart, OneReadingTellsWhatTwoTell) {
   int at_snapshots = 0;
   int torn = 0;
   int counted_late = 0;
+  int readings_by_wrong_guess = 0;
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(::testing::Message() << "seed " << seed);
     WrittenLog log(seed);
@@ -77,6 +78,7 @@ TEST(WalStart, OneReadingTellsWhatTwoTell) {
       log.live_and_end();
       const size_t segments = log.segments();
       const auto other = log.disk().clone(seed);
+      const auto third = log.disk().clone(seed);
       const Outcome twice = start(*other, log.options(), false);
       const Outcome once = start(log.disk(), log.options(), true);
       if (log.may_have_hole() && fault_of(once.opened.status()) == Fault::slice_out_of_range) {
@@ -93,6 +95,14 @@ TEST(WalStart, OneReadingTellsWhatTwoTell) {
       }
       EXPECT_EQ(once.segments_opened, segments + 1) << "each once, and the tail to settle it";
       if (::testing::Test::HasFailure()) return;
+      // Whatever is guessed; if it is right, one reading tells.
+      const Outcome guessed = start(*third, log.options(), true, log.some_guess());
+      expect_same(guessed, once);
+      EXPECT_EQ(files_of(*third), files_of(log.disk()));
+      readings_by_wrong_guess += guessed.segments_opened > segments + 1;
+      const Outcome right = start(*third, log.options(), true, once.opened->from.index);
+      EXPECT_EQ(right.opened->contents.entries, once.opened->contents.entries);
+      EXPECT_EQ(right.segments_opened, segments + 1);
       at_snapshots += once.opened->from.index > Index(0);
       torn += once.segments_opened + 1 < twice.segments_opened - segments;
       log.go_on(once.opened->from, once.opened->contents);
@@ -101,6 +111,7 @@ TEST(WalStart, OneReadingTellsWhatTwoTell) {
   EXPECT_GT(at_snapshots, 100);
   EXPECT_GT(torn, 10);
   EXPECT_GT(counted_late, 0);
+  EXPECT_GT(readings_by_wrong_guess, 0);
 }
 
 // Every refusal is the one that two readings give, with file and place, and leaves the log as it was.

@@ -62,6 +62,7 @@ class WrittenLog {
   bool may_have_hole() const { return may_have_hole_; }
   sim::SimDisk& disk() { return disk_; }
   const Options& options() const { return options_; }
+  Index some_guess() { return Index(random_.below(last() + 50)); }
   size_t segments() { return newest_run(*list_segments(disk_, test_.logger, kLogDir)).size(); }
 
  private:
