@@ -155,10 +155,11 @@ KvResult KvModel::apply_at(const KvOp& op, int64_t revision) {
 
 KvResult KvModel::apply(const KvOp& op) {
   changed_.clear();
+  const uint64_t hash_before = live_hash_;
   KvResult result = apply_at(op, revision_ + 1);
   if (!changed_.empty()) {
     ++revision_;
-    log_.push_back(std::move(changed_));
+    log_.push_back({std::move(changed_), hash_before});
     changed_.clear();
   }
   result.revision = revision_;
@@ -167,7 +168,7 @@ KvResult KvModel::apply(const KvOp& op) {
 
 void KvModel::rollback(int64_t revision) {
   while (revision_ > revision) {
-    for (const std::string& key : log_.back()) {
+    for (const std::string& key : log_.back().keys) {
       auto found = keys_.find(key);
       // A key that was put and deleted in one transaction stands in the log twice.
       if (found == keys_.end()) continue;
@@ -184,13 +185,23 @@ void KvModel::rollback(int64_t revision) {
   }
 }
 
+std::optional<KvPair> KvModel::get(std::string_view key) const {
+  const auto found = keys_.find(std::string(key));
+  const Version* version = found == keys_.end() ? nullptr : live_at(found->second, INT64_MAX);
+  if (version == nullptr) return std::nullopt;
+  return pair_of(found->first, *version);
+}
+
 std::vector<KvPair> KvModel::pairs() const {
   KvOp all;
   all.end = std::string(1, '\0');
   return read(all, INT64_MAX).pairs;
 }
 
-uint64_t KvModel::hash() const { return mix(live_hash_, static_cast<uint64_t>(revision_)); }
+uint64_t KvModel::hash_at(int64_t revision) const {
+  const uint64_t alive = revision == revision_ ? live_hash_ : log_[static_cast<size_t>(revision + 1 - first_)].hash_before;
+  return mix(alive, static_cast<uint64_t>(revision));
+}
 
 std::string KvModel::serialize() const {
   std::string out;

@@ -80,8 +80,13 @@ class KvModel {
   void rollback(int64_t revision);
 
   std::vector<KvPair> pairs() const;  // everything, now
-  // Of what is there now: two states that answer alike from here on hash alike.
-  uint64_t hash() const;
+  std::optional<KvPair> get(std::string_view key) const;  // now
+  // Of what is there now: two states that answer alike from here on, reads of the past aside, hash alike.
+  uint64_t hash() const { return hash_at(revision_); }
+  // Of what was there at that revision, between the first one that can be undone to and now.
+  uint64_t hash_at(int64_t revision) const;
+  // The keys that the last change put or deleted, as often as it did.
+  const std::vector<std::string>& last_changed() const { return log_.back().keys; }
 
   // A new state with what `from` holds at `revision`, for harnesses that keep their state this way.
   std::string serialize() const;
@@ -110,7 +115,11 @@ class KvModel {
   std::map<std::string, Versions> keys_;
   uint64_t live_hash_ = 0;  // of all that is alive, in no order
   // The keys that each revision changed, for rollback; log_[i] belongs to first_ + i.
-  std::vector<std::vector<std::string>> log_;
+  struct Change {
+    std::vector<std::string> keys;
+    uint64_t hash_before = 0;  // live_hash_
+  };
+  std::vector<Change> log_;
   int64_t first_ = 2;
   std::vector<std::string> changed_;
 };

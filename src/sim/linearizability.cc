@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
@@ -28,6 +30,7 @@ struct Slot {
   int64_t earliest_return_from_here = kNeverReturned;
   std::vector<const KvPair*> evidence;       // pairs seen with this as their mod_revision
   std::vector<const HistoryEntry*> candidates;  // for a gap
+  std::vector<int64_t> still_read;  // earlier revisions that reads ask for which were answered at this one or later
 };
 
 bool puts(const KvOp& op, const KvPair& pair) {
@@ -58,6 +61,16 @@ bool makes(const KvOp& op, const WatchEvent& event) {
          std::any_of(op.else_ops.begin(), op.else_ops.end(), made);
 }
 
+// Those of the past that it names.
+std::vector<int64_t> revisions_read(const KvOp& op) {
+  if (op.kind == KvKind::range && op.revision > 0) return {op.revision};
+  std::vector<int64_t> found;
+  for (const auto* ops : {&op.then_ops, &op.else_ops})
+    for (const KvOp& child : *ops)
+      for (const int64_t revision : revisions_read(child)) found.push_back(revision);
+  return found;
+}
+
 class Search {
  public:
   Search(const History& history, const LinearizabilityLimits& limits, const ChangesByRevision& changes)
@@ -73,6 +86,7 @@ class Search {
   };
 
   Verdict sort_into_slots();
+  void mark_what_is_still_read();
   Verdict check_real_time();
   void gather_evidence();
   void sight(const KvPair& pair, int64_t revision);
@@ -82,6 +96,7 @@ class Search {
   Verdict fill();
   // Goes on from the model's revision until a gap or the end. False: an answer does not fit; `why_` says which.
   bool advance();
+  bool made_what_is_known() const;
   bool reads_fit(const Slot& slot);
   bool fits(const HistoryEntry& entry);
   uint64_t state_hash(int64_t revision) const;
@@ -127,7 +142,21 @@ Verdict Search::sort_into_slots() {
       slot.change = &e;
     }
   }
+  mark_what_is_still_read();
   return {};
+}
+
+void Search::mark_what_is_still_read() {
+  std::map<int64_t, int64_t> answered;  // the last time, by the revision asked for
+  for (size_t r = 0; r < slots_.size(); ++r) {
+    const auto mark = [&](const HistoryEntry* e) {
+      for (const int64_t asked : revisions_read(e->op)) answered[asked] = static_cast<int64_t>(r);
+    };
+    for (const auto* reads : {&slots_[r].reads, &slots_[r].relaxed}) std::for_each(reads->begin(), reads->end(), mark);
+    if (slots_[r].change != nullptr) mark(slots_[r].change);
+  }
+  for (const auto& [asked, last] : answered)
+    for (int64_t r = asked + 1; r <= last; ++r) slots_[static_cast<size_t>(r)].still_read.push_back(asked);
 }
 
 // Answers that came before an operation was asked must stand before it in the order of revisions.
@@ -255,7 +284,7 @@ bool Search::advance() {
     const HistoryEntry* next = slots_[static_cast<size_t>(revision) + 1].change;
     if (next == nullptr) return true;
     const KvResult expected = model_.apply(next->op);
-    if (expected == next->result) continue;
+    if (expected == next->result && made_what_is_known()) continue;
     if (revision >= why_revision_) {
       why_revision_ = revision;
       why_ = fmt::format("  {}\n  the model answers {}", describe(*next), describe(expected));
@@ -264,8 +293,28 @@ bool Search::advance() {
   }
 }
 
+// Whether the model's last change is what a store says that its revision changed.
+bool Search::made_what_is_known() const {
+  const auto known = changes_.find(model_.revision());
+  if (known == changes_.end()) return true;
+  std::map<std::string_view, const WatchEvent*> last;  // of each key
+  for (const WatchEvent& event : known->second) last[event.key] = &event;
+  for (const std::string& key : model_.last_changed())
+    if (!last.contains(key)) return false;
+  return std::all_of(last.begin(), last.end(), [this](const auto& entry) {
+    const auto& [key, event] = entry;
+    const std::optional<KvPair> pair = model_.get(key);
+    if (event->type == WatchEvent::Type::erase) return !pair;
+    return pair && pair->mod_revision == model_.revision() && pair->value == event->value;
+  });
+}
+
+// Two states with the same hash lead to the same: what was read of the past after this is part of them.
 uint64_t Search::state_hash(int64_t revision) const {
-  return model_.hash() ^ used_hash_ * 0x9e3779b97f4a7c15 ^ static_cast<uint64_t>(revision);
+  uint64_t hash = model_.hash();
+  for (const int64_t asked : slots_[static_cast<size_t>(revision)].still_read)
+    hash = (hash ^ model_.hash_at(asked)) * 0xff51afd7ed558ccd;
+  return hash ^ used_hash_ * 0x9e3779b97f4a7c15 ^ static_cast<uint64_t>(revision);
 }
 
 // One frame for each gap filled so far.
@@ -312,7 +361,7 @@ Verdict Search::fill() {
       const HistoryEntry* candidate = gap.candidates[frame.next++];
       if (used_.contains(candidate)) continue;
       const KvResult result = model_.apply(candidate->op);
-      if (!result.changed(candidate->op)) continue;
+      if (!result.changed(candidate->op) || !made_what_is_known()) continue;
       frame.chosen = candidate;
       mark(candidate, true);
       good = advance();
