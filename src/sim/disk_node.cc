@@ -22,16 +22,26 @@ void DiskNode::read(uint64_t offset, char* out, size_t n) const {
   }
 }
 
-void DiskNode::persist() {
+DiskNode::Persisted DiskNode::persist() {
+  Persisted persisted{.size_before = durable_size};
   for (const uint64_t i : dirty_pages) {
     if (i >= durable_pages.size()) {
       if (!page(pages, i)) continue;
       durable_pages.resize(i + 1);
     }
-    durable_pages[i] = page(pages, i);
+    persisted.pages_before.emplace_back(i, std::exchange(durable_pages[i], page(pages, i)));
   }
   dirty_pages.clear();
   durable_size = size;
+  return persisted;
+}
+
+void DiskNode::undo(const Persisted& persisted) {
+  for (const auto& [i, before] : persisted.pages_before) {
+    durable_pages[i] = before;
+    dirty_pages.insert(i);
+  }
+  durable_size = persisted.size_before;
 }
 
 void DiskNode::write(uint64_t offset, std::string_view data) {
@@ -114,7 +124,7 @@ void DiskNode::crash(Random& random, Unsynced unsynced) {
   }
   for (uint64_t i = 0; i < std::max(pages.size(), durable_pages.size()); ++i)
     if (page(pages, i) != page(durable_pages, i)) dirty_pages.insert(i);
-  persist();
+  (void)persist();
 }
 
 void DiskNode::flip_bit(uint64_t offset, int bit) {

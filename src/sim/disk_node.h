@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -56,8 +57,15 @@ struct DiskNode {
   void read(uint64_t offset, char* out, size_t n) const;
   void write(uint64_t offset, std::string_view data);
   void resize(uint64_t new_size);
+  // What a sync made durable, and what was there before: until it has returned, a power cut may still take it.
+  struct Persisted {
+    uint64_t size_before = 0;
+    std::vector<std::pair<uint64_t, PagePointer>> pages_before;
+  };
   // A sync that keeps its word.
-  void persist();
+  Persisted persist();
+  // As if that sync, and none after it, had not been.
+  void undo(const Persisted& persisted);
   // Pages that a failed sync called clean show what is on the disk again.
   void drop_forgotten();
   // Of a file: the power fails. All that is left is durable.

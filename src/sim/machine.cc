@@ -140,6 +140,7 @@ void Machine::start() {
   started_ = stopping_ = false;
   process_ = std::make_unique<SimProcess>(world_.scheduler, clock_,
                                           SimProcess::Options{world_.scheduler.random().next()});
+  disk_.set_return_time([this] { return process_ != nullptr ? process_->effect_time() : world_.scheduler.now(); });
   process_->set_busy_time([this] { return disk_.take_busy_time(); });
   process_->set_after_task([this](SimExecutor& e) { inspect(e); });
   process_->on_death([this](std::string message) {
@@ -289,8 +290,10 @@ size_t Machine::deepest_queue() const {
 
 void Machine::end(Loss loss) {
   process_->kill();
+  disk_.halt();
+  const env::Instant at = process_->ended_at();
   link_->give_up();
-  world_.network.detach(id_);
+  world_.network.detach(id_, at);
   deepest_queue_ = deepest_queue();
   disk_.set_hook(nullptr);
   member_.reset();
@@ -301,8 +304,8 @@ void Machine::end(Loss loss) {
   process_.reset();
   invariants_.restarted();
   if (loss != Loss::process) {
-    if (loss == Loss::power) disk_.write_back();
-    disk_.crash(loss == Loss::cache ? SimDisk::Unsynced::gone : SimDisk::Unsynced::kept_in_part);
+    if (loss == Loss::power) disk_.write_back(at);
+    disk_.crash(loss == Loss::cache ? SimDisk::Unsynced::gone : SimDisk::Unsynced::kept_in_part, at);
   } else {
     disk_.end_process();
     if (world_.refuses) world_.refuses(*this);

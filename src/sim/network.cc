@@ -30,9 +30,15 @@ SimNetwork::SimNetwork(SimScheduler& scheduler)
 
 void SimNetwork::attach(MemberId id, Address at, Endpoint endpoint) {
   places_[id] = at;
-  endpoints_[id] = std::move(endpoint);
+  endpoints_.insert_or_assign(id, Attached{std::move(endpoint)});
 }
-void SimNetwork::detach(MemberId id) { endpoints_.erase(id); }
+
+void SimNetwork::detach(MemberId id, env::Instant at) {
+  const auto found = endpoints_.find(id);
+  if (found == endpoints_.end()) return;
+  found->second.sender->ended = at;
+  endpoints_.erase(found);
+}
 
 void SimNetwork::set_quality(Address from, Address to, const LinkQuality& quality) {
   Link& l = link(from, to);
@@ -82,11 +88,13 @@ void SimNetwork::send(Address from, raft::Message message, env::Instant leaves) 
   }
   if (l.blocked || strikes(quality.loss_ppm)) return lose(message, quality);
   const env::Instant when = arrival(l, quality, message, leaves);
-  if (message.type != raft::MessageType::prop && strikes(quality.duplicate_ppm)) {
+  const auto sender = endpoints_.find(message.from);
+  Sent sent{std::move(message), sender == endpoints_.end() ? nullptr : sender->second.sender, leaves};
+  if (sent.message.type != raft::MessageType::prop && strikes(quality.duplicate_ppm)) {
     ++counts_.duplicated;
-    deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), l, message);
+    deliver_at(when + env::Duration(random_.between(0, quality.slow_max.count())), l, sent);
   }
-  deliver_at(when, l, std::move(message));
+  deliver_at(when, l, std::move(sent));
 }
 
 void SimNetwork::carry(Address from, Address to, uint64_t bytes, env::Instant leaves, Task arrives, Task breaks) {
@@ -115,25 +123,27 @@ void SimNetwork::break_off(Task breaks) {
   scheduler_.after(env::Duration(random_.between(1'000'000, kBreakNoticedMax)), std::move(breaks));
 }
 
-void SimNetwork::deliver_at(env::Instant when, Link& l, raft::Message message) {
+void SimNetwork::deliver_at(env::Instant when, Link& l, Sent sent) {
   fullest_ = std::max(fullest_, ++l.on_the_way);
   // Task is small; a message is not.
-  auto carried = std::make_unique<raft::Message>(std::move(message));
+  auto carried = std::make_unique<Sent>(std::move(sent));
   scheduler_.at(when, [this, &l, carried = std::move(carried), connection = l.connection] {
     arrive(l, std::move(*carried), connection);
   });
 }
 
-void SimNetwork::arrive(Link& l, raft::Message message, uint64_t connection) {
+void SimNetwork::arrive(Link& l, Sent sent, uint64_t connection) {
+  raft::Message& message = sent.message;
   if (l.connection != connection) return lose(message, quality_of(l));
   --l.on_the_way;
+  if (!sent.left()) return;
   auto receiver = endpoints_.find(message.to);
   if (l.blocked || receiver == endpoints_.end()) return lose(message, quality_of(l));
   ++counts_.delivered;
   scheduler_.note(message.to.value ^ message.from.value << 8 ^
                   static_cast<uint64_t>(message.type) << 16 ^ message.index.value << 24 ^
                   message.term.value << 48);
-  receiver->second.receive(std::move(message));
+  receiver->second.endpoint.receive(std::move(message));
 }
 
 void SimNetwork::lose(const raft::Message& message, const LinkQuality& quality) {
@@ -141,7 +151,7 @@ void SimNetwork::lose(const raft::Message& message, const LinkQuality& quality) 
   if (endpoints_.contains(message.from) && strikes(quality.report_ppm)) {
     scheduler_.after(std::chrono::milliseconds(1), [this, from = message.from, to = message.to] {
       auto sender = endpoints_.find(from);
-      if (sender != endpoints_.end()) sender->second.unreachable(to);
+      if (sender != endpoints_.end()) sender->second.endpoint.unreachable(to);
     });
   }
 }

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,8 @@ class SimNetwork {
 
   // Where that member is from now on, if it is anywhere.
   void attach(MemberId id, Address at, Endpoint endpoint);
-  void detach(MemberId id);
+  // `at`: when its process ended. What would have left later does not leave.
+  void detach(MemberId id, env::Instant at);
 
   // `leaves`: when the message is handed over, not before now. Nobody has told where unknown members are: lost.
   void send(Address from, raft::Message message, env::Instant leaves);
@@ -101,14 +103,29 @@ class SimNetwork {
     size_t on_the_way = 0;
     uint64_t connection = 0;
   };
+  // A process that sends. Shared with what it sent that is on its way.
+  struct Sender {
+    env::Instant ended{INT64_MAX};
+  };
+  struct Attached {
+    Endpoint endpoint;
+    std::shared_ptr<Sender> sender = std::make_shared<Sender>();
+  };
+  // On its way.
+  struct Sent {
+    raft::Message message;
+    std::shared_ptr<const Sender> sender;  // null: nobody who may end
+    env::Instant leaves;
+    bool left() const { return sender == nullptr || leaves <= sender->ended; }
+  };
   Link& link(Address from, Address to) { return links_[{from, to}]; }
   const LinkQuality& quality_of(const Link& link) const {
     return link.has_quality ? link.quality : quality_;
   }
   env::Instant arrival(Link& link, const LinkQuality& quality, const raft::Message& message,
                        env::Instant leaves);
-  void deliver_at(env::Instant when, Link& link, raft::Message message);
-  void arrive(Link& link, raft::Message message, uint64_t connection);
+  void deliver_at(env::Instant when, Link& link, Sent sent);
+  void arrive(Link& link, Sent sent, uint64_t connection);
   void break_off(Task breaks);
   void lose(const raft::Message& message, const LinkQuality& quality);
   bool strikes(uint32_t ppm) { return ppm != 0 && random_.below(1'000'000) < ppm; }
@@ -118,7 +135,7 @@ class SimNetwork {
   LinkQuality quality_;
   std::map<std::pair<Address, Address>, Link> links_;  // never shrinks: references stay good
   std::map<MemberId, Address> places_;
-  std::map<MemberId, Endpoint> endpoints_;
+  std::map<MemberId, Attached> endpoints_;
   std::function<void(const raft::Message&)> listener_;
   Counts counts_;
   size_t fullest_ = 0;

@@ -94,6 +94,7 @@ void SimProcess::die(std::string_view message) { throw ProcessDied{std::string(m
 void SimProcess::kill() {
   if (!alive_) return;
   alive_ = false;
+  ended_at_ = scheduler_.now();
   for (auto& executor : executors_) executor->clear();
 }
 
@@ -207,12 +208,14 @@ void SimExecutor::run() {
   }
   task = nullptr;
   process.effect_time();
+  const env::Instant done_at = process.scheduler_.now() + process.elapsed_;
   const env::Duration took = process.elapsed_ + process.task_time();
   process.running_ = nullptr;
   process.elapsed_ = env::Duration(0);
   process.clock_.set_elapsed(env::Duration(0));
   if (died) {
     process.kill();
+    process.ended_at_ = done_at;
     auto told = process.on_death_;
     if (told) told(death);
     return;

@@ -119,6 +119,8 @@ class SimProcess final : public env::Process {
   // From outside of its tasks, or from inside: the task under way goes on, nothing after it.
   void kill();
   bool alive() const { return alive_; }
+  // Of one that is not alive: when it ended, which is within the task that called die().
+  env::Instant ended_at() const { return ended_at_; }
 
   // Nothing runs while paused; clocks and the network go on.
   void pause();
@@ -153,6 +155,7 @@ class SimProcess final : public env::Process {
   env::Duration elapsed_{0};  // of the task under way
   size_t deepest_queue_ = 0;
   bool alive_ = true;
+  env::Instant ended_at_{0};
   bool paused_ = false;
 };
 

@@ -1,9 +1,11 @@
 #include "sim/sim_disk.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
+#include "base/errors.h"
 #include "sim/sim_file.h"
 
 namespace holdfast::sim {
@@ -36,8 +38,10 @@ absl::Status SimDisk::begin(const DiskOperation& operation) {
   DiskHook hook;
   {
     std::lock_guard lock(mutex_);
+    if (halted_) return make_status(absl::StatusCode::kUnavailable, "the process has ended");
     if (latency_) busy_.fetch_add(latency_(operation).count(), std::memory_order_relaxed);
     hook = hook_;
+    if (operation.action != DiskAction::read && operation.action != DiskAction::list) under_way_.reset();
   }
   return hook ? hook(operation) : absl::OkStatus();
 }
@@ -68,14 +72,16 @@ SimDisk::NodePointer SimDisk::parent_of(const std::string& path, std::string& na
   return node;
 }
 
-void SimDisk::change_names(NameChange change) {
-  for (const Entry& entry : change) {
-    if (entry.node) {
-      entry.directory->entries[entry.name] = entry.node;
-    } else {
-      entry.directory->entries.erase(entry.name);
-    }
+void SimDisk::set_entry(std::map<std::string, NodePointer>& entries, const Entry& entry) {
+  if (entry.node) {
+    entries[entry.name] = entry.node;
+  } else {
+    entries.erase(entry.name);
   }
+}
+
+void SimDisk::change_names(NameChange change) {
+  for (const Entry& entry : change) set_entry(entry.directory->entries, entry);
   pending_names_.push_back(std::move(change));
 }
 
@@ -174,7 +180,7 @@ absl::Status SimDisk::sync_directory(const std::string& path) {
   if (loses_sync(node)) return absl::OkStatus();
   if (strikes(faults_.sync_error_ppm)) return io_error("fsync", path);
   commit_names(node.get());
-  lied_about_.erase(node);
+  if (lied_about_.erase(node) != 0) under_way_->lied_before = node;
   ++syncs_;
   return absl::OkStatus();
 }
@@ -192,21 +198,23 @@ void SimDisk::commit_names(const Node* directory) {
     chosen[i] = true;
     for (const Entry& e : change) needed.insert({e.directory.get(), e.name});
   }
-  std::vector<NameChange> left;
+  std::vector<NameChange> left, kept;
+  NameChange before;
   for (size_t i = 0; i < pending_names_.size(); ++i) {
     if (!chosen[i]) {
       left.push_back(std::move(pending_names_[i]));
       continue;
     }
     for (const Entry& e : pending_names_[i]) {
-      if (e.node) {
-        e.directory->durable_entries[e.name] = e.node;
-      } else {
-        e.directory->durable_entries.erase(e.name);
-      }
+      auto& durable = e.directory->durable_entries;
+      const auto was = durable.find(e.name);
+      before.push_back({e.directory, e.name, was == durable.end() ? nullptr : was->second});
+      set_entry(durable, e);
     }
+    kept.push_back(std::move(pending_names_[i]));
   }
   pending_names_ = std::move(left);
+  under_way_ = Sync{.returns = returns(), .changes = std::move(kept), .before = std::move(before)};
 }
 
 absl::StatusOr<std::vector<std::string>> SimDisk::list(const std::string& path) {
@@ -236,15 +244,24 @@ bool SimDisk::loses_sync(const NodePointer& node) {
   return true;
 }
 
-void SimDisk::write_back() {
+void SimDisk::write_back(env::Instant at) {
   std::lock_guard lock(mutex_);
-  for (const NodePointer& node : lied_about_) node->directory ? commit_names(node.get()) : node->persist();
+  undo_sync(at);
+  for (const NodePointer& node : lied_about_) node->directory ? commit_names(node.get()) : (void)node->persist();
+  under_way_.reset();
   lied_about_.clear();
 }
 
-void SimDisk::crash(Unsynced unsynced) {
+void SimDisk::halt() {
   std::lock_guard lock(mutex_);
+  halted_ = true;
+}
+
+void SimDisk::crash(Unsynced unsynced, env::Instant at) {
+  std::lock_guard lock(mutex_);
+  halted_ = false;
   drop_handles();
+  undo_sync(at);
   lied_about_.clear();
   // Sometimes all, sometimes nothing, mostly a mixture.
   crash_names(unsynced == Unsynced::gone ? 0 : random_.below(5));
@@ -262,6 +279,18 @@ void SimDisk::crash(Unsynced unsynced) {
   }
 }
 
+void SimDisk::undo_sync(env::Instant not_returned_by) {
+  if (!under_way_ || under_way_->returns <= not_returned_by) return under_way_.reset();
+  Sync& sync = *under_way_;
+  if (sync.file) sync.file->undo(sync.persisted);
+  if (sync.lied_before) lied_about_.insert(sync.lied_before);
+  for (auto entry = sync.before.rbegin(); entry != sync.before.rend(); ++entry)
+    set_entry(entry->directory->durable_entries, *entry);
+  pending_names_.insert(pending_names_.begin(), std::make_move_iterator(sync.changes.begin()),
+                        std::make_move_iterator(sync.changes.end()));
+  under_way_.reset();
+}
+
 // Each pending change is kept or lost by chance; one that touches a name of a lost change is lost with it.
 void SimDisk::crash_names(uint64_t keep_of_four) {
   std::set<std::pair<const Node*, std::string>> lost;
@@ -273,13 +302,7 @@ void SimDisk::crash_names(uint64_t keep_of_four) {
       for (const Entry& e : change) lost.insert({e.directory.get(), e.name});
       continue;
     }
-    for (const Entry& e : change) {
-      if (e.node) {
-        e.directory->durable_entries[e.name] = e.node;
-      } else {
-        e.directory->durable_entries.erase(e.name);
-      }
-    }
+    for (const Entry& e : change) set_entry(e.directory->durable_entries, e);
   }
   pending_names_.clear();
 }
@@ -288,6 +311,7 @@ void SimDisk::drop_handles() { ++generation_; }
 
 void SimDisk::end_process() {
   std::lock_guard lock(mutex_);
+  halted_ = false;
   drop_handles();
   std::vector<Node*> reachable{root_.get()};
   while (!reachable.empty()) {
@@ -327,6 +351,7 @@ void SimDisk::wipe() {
   std::lock_guard lock(mutex_);
   drop_handles();
   pending_names_.clear();
+  under_way_.reset();
   lied_about_.clear();
   root_ = std::make_shared<Node>();
   root_->directory = true;
@@ -340,6 +365,11 @@ void SimDisk::set_faults(const DiskFaults& faults) {
 void SimDisk::set_latency(DiskLatency latency) {
   std::lock_guard lock(mutex_);
   latency_ = std::move(latency);
+}
+
+void SimDisk::set_return_time(std::function<env::Instant()> returns) {
+  std::lock_guard lock(mutex_);
+  returns_ = std::move(returns);
 }
 
 void SimDisk::set_hook(DiskHook hook) {

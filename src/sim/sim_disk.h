@@ -5,7 +5,8 @@
 //  - of a file's unsynced bytes any subset of 512-byte sectors, of an unsynced length either end or a sector between;
 //  - of unsynced names (create, remove, rename) a random subset in which no operation outlives one it depends on; a
 //    rename is kept or lost as a whole;
-//  - an fsync of a file does not keep its name, as the contract says, even though most file systems are kinder.
+//  - an fsync of a file does not keep its name, as the contract says, even though most file systems are kinder;
+//  - a sync that has not returned by then, in virtual time, keeps nothing, if nothing was changed after it.
 // After a sync that failed the bytes it should have written count as clean but are not on the disk, as on Linux: a later
 // good sync does not bring them back.
 //
@@ -18,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -82,12 +84,15 @@ class SimDisk final : public env::FileSystem {
   absl::StatusOr<bool> exists(const std::string& path) override;
   absl::StatusOr<bool> is_directory(const std::string& path) override;
 
-  // Power off and on.
+  // What a process does from here on, while its objects are destroyed, it never did: all operations answer Unavailable, until
+  // crash() or end_process().
+  void halt();
+  // Power off and on. `at`: when, by the time of set_return_time().
   using Unsynced = sim::Unsynced;
-  void crash(Unsynced unsynced = Unsynced::kept_in_part);
+  void crash(Unsynced unsynced = Unsynced::kept_in_part, env::Instant at = {INT64_MAX});
   // What syncs that were lost should have kept is kept after all: a cache that was written back in time. Of what they
-  // covered, everything written by now.
-  void write_back();
+  // covered, everything written by now, but not what a sync is for that has not returned by `at`.
+  void write_back(env::Instant at = {INT64_MAX});
   // The process ends, the machine goes on: nothing is lost, but files are closed and locks free.
   void end_process();
   // A disk with the same contents, synced and not; open files and settings do not come along.
@@ -97,6 +102,8 @@ class SimDisk final : public env::FileSystem {
 
   void set_faults(const DiskFaults& faults);
   void set_latency(DiskLatency latency);
+  // Tells when the operation under way will have returned, its latency included. Without it, operations return at once.
+  void set_return_time(std::function<env::Instant()> returns);
   void set_hook(DiskHook hook);
   // Virtual time that operations took since the last call.
   env::Duration take_busy_time();
@@ -112,18 +119,31 @@ class SimDisk final : public env::FileSystem {
   friend class SimFile;
   using Node = DiskNode;
   using NodePointer = DiskNode::Pointer;
-  struct Entry {
-    NodePointer directory;
-    std::string name;
-    NodePointer node;  // what the name stands for afterwards; null: removed
-  };
-  using NameChange = std::vector<Entry>;  // happens as a whole
-
   absl::Status begin(const DiskOperation& operation);
   NodePointer find(const std::string& path) const;
   NodePointer parent_of(const std::string& path, std::string& name) const;
+  struct Entry {
+    NodePointer directory;
+    std::string name;
+    NodePointer node;  // what the name stands for afterwards; null: nothing
+  };
+  using NameChange = std::vector<Entry>;  // happens as a whole
+  // The last change, if it is a sync: of a file, or of a directory and what its names stood for on the disk before, in the
+  // order in which they were changed. A task does all it does at once, but in virtual time one after the other.
+  struct Sync {
+    env::Instant returns;
+    NodePointer file;  // null: of a directory
+    Node::Persisted persisted;
+    std::vector<NameChange> changes;
+    NameChange before;
+    NodePointer lied_before;  // a sync before it was lost, and this one made up for it
+  };
+
   void change_names(NameChange change);
   void commit_names(const Node* directory);
+  static void set_entry(std::map<std::string, NodePointer>& entries, const Entry& entry);
+  env::Instant returns() const { return returns_ ? returns_() : env::Instant{}; }
+  void undo_sync(env::Instant not_returned_by);
   // Whether this sync is one of those that are lost.
   bool loses_sync(const NodePointer& node);
   void crash_names(uint64_t keep_of_four);
@@ -138,10 +158,13 @@ class SimDisk final : public env::FileSystem {
   DiskFaults faults_;
   DiskLatency latency_;
   DiskHook hook_;
+  std::function<env::Instant()> returns_;
   uint64_t generation_ = 1;  // of open files
+  bool halted_ = false;
   uint64_t syncs_ = 0;
   NodePointer root_;
   std::vector<NameChange> pending_names_;  // in order; not yet durable
+  std::optional<Sync> under_way_;
   std::set<NodePointer> lied_about_;       // what lost syncs were for
 };
 

@@ -126,8 +126,8 @@ class SimFile final : public env::File {
       node_->dirty_pages.clear();
       return io_error(operation, path_);
     }
-    node_->persist();
-    disk_.lied_about_.erase(node_);
+    disk_.under_way_ = SimDisk::Sync{.returns = disk_.returns(), .file = node_, .persisted = node_->persist()};
+    if (disk_.lied_about_.erase(node_) != 0) disk_.under_way_->lied_before = node_;
     ++disk_.syncs_;
     return absl::OkStatus();
   }

@@ -222,6 +222,75 @@ TEST(SimDisk, LostSyncAnswersOk) {
   EXPECT_TRUE(lost);
 }
 
+// A sync that is under way when the power fails has promised nothing yet.
+TEST(SimDisk, ASyncThatHasNotReturnedKeepsNothing) {
+  for (const bool returned : {true, false}) {
+    SimDisk disk(1);
+    env::Instant returns{0};
+    disk.set_return_time([&] { return returns; });
+    auto file = durable_file(disk, "old!");
+    returns = env::Instant{100};
+    ASSERT_TRUE(file->write_at(0, "newer").ok() && file->sync_data().ok());
+    disk.crash(SimDisk::Unsynced::gone, env::Instant{returned ? 100 : 99});
+    EXPECT_EQ(content(disk, "/f"), returned ? "newer" : "old!");
+  }
+}
+
+TEST(SimDisk, NamesAreNotSafeBeforeTheSyncOfTheirDirectoryReturns) {
+  for (const bool returned : {true, false}) {
+    SimDisk disk(1);
+    env::Instant returns{0};
+    disk.set_return_time([&] { return returns; });
+    auto file = durable_file(disk, "f");
+    auto other = *disk.open("/g", env::OpenMode::create);
+    ASSERT_TRUE(other->write_at(0, "g").ok() && other->sync().ok() && disk.rename("/g", "/f").ok());
+    returns = env::Instant{100};
+    ASSERT_TRUE(disk.sync_directory("/").ok());
+    disk.crash(SimDisk::Unsynced::gone, env::Instant{returned ? 100 : 99});
+    EXPECT_EQ(content(disk, "/f"), returned ? "g" : "f");
+    EXPECT_FALSE(*disk.exists("/g"));
+  }
+}
+
+// What it made up for is still only a promise of the disk.
+TEST(SimDisk, ASyncThatHasNotReturnedTakesBackNoEarlierOne) {
+  for (const bool lost : {true, false}) {
+    SimDisk disk(1);
+    env::Instant returns{0};
+    disk.set_return_time([&] { return returns; });
+    auto file = durable_file(disk, "old!");
+    disk.set_faults({.lost_sync_ppm = 1'000'000});
+    ASSERT_TRUE(file->write_at(0, "newer").ok() && file->sync_data().ok());
+    disk.set_faults({});
+    returns = env::Instant{100};
+    ASSERT_TRUE(file->write_at(0, "last!").ok() && file->sync_data().ok());
+    if (!lost) disk.write_back(env::Instant{99});
+    disk.crash(SimDisk::Unsynced::gone, env::Instant{99});
+    EXPECT_EQ(content(disk, "/f"), lost ? "old!" : "last!");
+  }
+}
+
+// A task does one thing after the other: what it did last shows that what it did before was done.
+TEST(SimDisk, ASyncHasReturnedWhenSomethingElseBegins) {
+  SimDisk disk(1);
+  disk.set_return_time([] { return env::Instant{100}; });
+  auto file = durable_file(disk, "old!");
+  ASSERT_TRUE(file->write_at(0, "newer").ok() && file->sync_data().ok() && file->write_at(0, "last!").ok());
+  disk.crash(SimDisk::Unsynced::gone, env::Instant{50});
+  EXPECT_EQ(content(disk, "/f"), "newer");
+}
+
+TEST(SimDisk, NothingHappensOnceTheProcessHasEnded) {
+  SimDisk disk(1);
+  auto file = durable_file(disk, "as it was");
+  disk.halt();
+  EXPECT_TRUE(absl::IsUnavailable(file->write_at(0, "x")));
+  EXPECT_TRUE(absl::IsUnavailable(disk.remove("/f")));
+  disk.end_process();
+  EXPECT_EQ(content(disk, "/f"), "as it was");
+  EXPECT_TRUE(disk.remove("/f").ok());
+}
+
 TEST(SimDisk, LostSyncsAreWrittenBackOrGone) {
   for (const bool in_time : {true, false}) {
     SimDisk disk(1);

@@ -200,6 +200,16 @@ TEST(SimNetwork, DeliversInOrder) {
   EXPECT_TRUE(std::is_sorted(net.got.begin(), net.got.end()));
 }
 
+// A task is ahead of the world: what it would have sent after its process ended, it has not sent.
+TEST(SimNetwork, NothingLeavesAProcessThatHasEnded) {
+  Net net;
+  for (uint64_t after : {4, 5, 6})
+    net.network.send(Address{1}, message(1, 2, after), net.scheduler.now() + milliseconds(after));
+  net.network.detach(MemberId(1), net.scheduler.now() + milliseconds(5));
+  net.scheduler.run_until(net.scheduler.now() + seconds(1));
+  EXPECT_EQ(net.got, (std::vector<uint64_t>{4, 5}));
+}
+
 TEST(SimNetwork, LosesAndReports) {
   Net net;
   net.network.set_quality({.loss_ppm = 500'000, .report_ppm = 1'000'000});
