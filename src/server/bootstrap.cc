@@ -269,7 +269,15 @@ absl::StatusOr<std::unique_ptr<raft::MemoryStorage>> make_raft_storage(
   raft::Snapshot snapshot;
   snapshot.metadata = {conf_state, log.snapshot.index, log.snapshot.term};
   CHECK(storage->apply_snapshot(std::move(snapshot)));
-  storage->set_hard_state(log.contents.hard_state);
+  raft::HardState state = log.contents.hard_state;
+  // The state stands behind the entries that it was saved with. If that write was cut between them, the last entry is of a
+  // term that the state doesn't know of: that term has begun, and nobody was promised a vote in it.
+  const Term last_term = log.contents.entries.empty() ? log.snapshot.term : log.contents.entries.back().term;
+  if (state.term < last_term) {
+    state.term = last_term;
+    state.vote = raft::kNone;
+  }
+  storage->set_hard_state(state);
   if (!log.contents.entries.empty()) storage->append(log.contents.entries);
   return storage;
 }

@@ -111,6 +111,22 @@ TEST_F(LogStartTest, ALogKnowsWhoseItIs) {
   EXPECT_EQ(log.contents.hard_state.commit, Index(4));
 }
 
+// A write of entries and the state behind them was cut after the entries.
+TEST_F(LogStartTest, TheTermOfTheLastEntryHasBegun) {
+  write(3);
+  raft::Entry newer = entry(6);
+  newer.term = Term(4);
+  ASSERT_TRUE(log.wal->save({}, std::vector<raft::Entry>{newer}).ok());
+  reopen();
+  ASSERT_EQ(log.contents.hard_state.term, Term(3));
+  const auto storage = make_raft_storage(log, voters, Index(3), "db");
+  ASSERT_TRUE(storage.ok()) << storage.status();
+  const auto state = (*storage)->initial_state().hard_state;
+  EXPECT_EQ(state.term, Term(4));
+  EXPECT_EQ(state.vote, raft::kNone) << "which was given in the term before";
+  EXPECT_EQ(state.commit, Index(3));
+}
+
 // MEM-14
 TEST_F(LogStartTest, ForcedToGoOnAlone) {
   write(3);
