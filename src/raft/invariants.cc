@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "fmt/format.h"
 #include "raft/codec.h"
@@ -211,14 +212,16 @@ absl::Status ClusterInvariants::check(const Raft& raft) {
 
 absl::Status ClusterInvariants::check_leader(const Raft& raft, const Member& before) {
   if (raft.lead() != kNone) {
-    const auto [at, fresh] = leaders_.emplace(raft.term(), raft.lead());
-    if (at->second != raft.lead()) {
-      return broken(raft, "Election Safety: both {:x} and {:x} lead the term", at->second.value,
+    const auto [at, fresh] = reigns_.emplace(raft.term(), Reign{raft.lead()});
+    if (at->second.leader != raft.lead()) {
+      return broken(raft, "Election Safety: both {:x} and {:x} lead the term", at->second.leader.value,
                     raft.lead().value);
     }
   }
   if (raft.state() != StateType::leader) return absl::OkStatus();
   if (before.state == StateType::leader && before.term == raft.term()) return absl::OkStatus();
+  if (std::exchange(reigns_[raft.term()].begun, true))
+    return broken(raft, "Election Safety: it leads term {} for the second time", raft.term().value);
   // Leader Completeness. The last entry that was committed in an earlier term stands for all before
   // it.
   for (size_t i = entries_.size(); i-- > 0;) {

@@ -57,7 +57,8 @@ class Invariants {
 };
 
 // All members of one cluster. Election Safety, Leader Completeness and State Machine Safety of Raft
-// figure 3.
+// figure 3. A member that leads a term, forgets it in a crash and is elected in it again counts as two leaders: what it
+// proposes the second time has the indices and the term of what it proposed the first time.
 class ClusterInvariants {
  public:
   // After a step of a member. Cost: the entries committed since the last call for it.
@@ -89,7 +90,11 @@ class ClusterInvariants {
   absl::Status check_committed(const Raft& raft, Member& member);
   absl::Status compare(const Raft& raft, Index index, Committed entry);
 
-  std::map<Term, MemberId> leaders_;
+  struct Reign {
+    MemberId leader;
+    bool begun = false;  // seen to lead itself, not only named by others
+  };
+  std::map<Term, Reign> reigns_;
   std::map<MemberId, Member> members_;
   // entries_[i] was committed at first_ + i.
   Index first_{1};

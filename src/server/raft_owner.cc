@@ -125,7 +125,8 @@ void RaftOwner::post_messages(std::vector<raft::Message> messages, Task taken) {
 void RaftOwner::step(raft::Message message) {
   // Learners ask an only voter. They ask again when they have applied the first entry of its term.
   const bool only_voter = conf_state_.voters.size() <= 1 && conf_state_.voters_outgoing.empty();
-  if (message.type == raft::MessageType::read_index && only_voter && !knows_what_is_committed()) return;
+  const bool too_early = only_voter && !knows_what_is_committed() && !mutant("server.only_voter_tells_learners_too_early");
+  if (message.type == raft::MessageType::read_index && too_early) return;
   (void)node_.step(std::move(message));
 }
 
@@ -168,7 +169,8 @@ bool RaftOwner::knows_what_is_committed() const {
 }
 
 void RaftOwner::request_read_index(uint64_t request_id) {
-  if (!knows_what_is_committed()) return;  // the first commit of the term asks again
+  // The first commit of the term asks again.
+  if (!knows_what_is_committed() && !mutant("server.only_voter_reads_too_early")) return;
   std::string context;
   wire::append_be64(context, request_id);
   node_.read_index(SharedBytes(context));
@@ -281,7 +283,7 @@ void RaftOwner::ask_for_votes_when_saved(std::vector<raft::Message>& messages) {
 }
 
 void RaftOwner::dispatch(std::vector<raft::Message> messages) {
-  ask_for_votes_when_saved(messages);
+  if (!mutant("server.asks_for_votes_before_saved")) ask_for_votes_when_saved(messages);
   std::vector<raft::Message> outgoing;
   for (raft::Message& message : messages) {
     if (message.to == raft::kLocalAppendThread) {

@@ -171,7 +171,7 @@ void Administrator::change(const membership::Cluster& cluster) {
       return;
     case 3:
     case 4:
-      if (!learners.empty())
+      if (!learners.empty() && !knobs_.learners_stay)
         return ask("promote",
                    [id = any_of(learners)](server::Member& member, const server::CallContext& context,
                                            Answered answered) {
@@ -202,7 +202,8 @@ void Administrator::add(const membership::Cluster& cluster) {
     if (!listed) free.push_back(machine->peer_url());
   }
   if (free.empty()) return;
-  const auto role = random_.chance(1, 2) ? server::MembershipChanges::Role::learner : server::MembershipChanges::Role::voter;
+  const bool learns = random_.chance(1, 2) || knobs_.learners_stay;
+  const auto role = learns ? server::MembershipChanges::Role::learner : server::MembershipChanges::Role::voter;
   ask("add", [url = free[random_.below(free.size())], role](server::Member& member, const server::CallContext& context,
                                                             Answered answered) {
     member.cluster_services().membership.add(

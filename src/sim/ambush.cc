@@ -13,7 +13,7 @@ void Ambush::lie_in_wait(Moment moment, env::Instant until) {
   end = std::max(end, until);
 }
 
-void Ambush::call_off() { until_[0] = until_[1] = {0}; }
+void Ambush::call_off() { until_ = {}; }
 
 bool Ambush::waits_for(Moment moment) const { return scheduler_.now() < until_[static_cast<size_t>(moment)]; }
 
@@ -21,6 +21,11 @@ void Ambush::saw(const raft::Message& message) {
   switch (message.type) {
     case raft::MessageType::vote_resp:
       if (!message.reject && waits_for(Moment::vote_given)) strike_soon(message.from, Moment::vote_given);
+      return;
+    case raft::MessageType::vote:
+      if (message.term <= candidate_seen_) return;
+      candidate_seen_ = message.term;
+      if (waits_for(Moment::votes_asked)) strike_(message.from, Moment::votes_asked);
       return;
     case raft::MessageType::app:
     case raft::MessageType::heartbeat:

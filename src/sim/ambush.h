@@ -1,7 +1,8 @@
-// Waits for the moments at which a fault does the most harm: a member has just given its vote away, or has just begun to
-// lead. The messages on the network show them.
+// Waits for the moments at which a fault does the most harm: a member has just given its vote away, has just asked for
+// those of others, or has just begun to lead. The messages on the network show them.
 #pragma once
 
+#include <array>
 #include <functional>
 
 #include "base/random.h"
@@ -13,8 +14,9 @@ namespace holdfast::sim {
 
 class Ambush {
  public:
-  enum class Moment : uint8_t { vote_given, leader_elected };
-  // Somebody has come to such a moment. Called by an event of its own.
+  enum class Moment : uint8_t { vote_given, votes_asked, leader_elected };
+  // Somebody has come to such a moment. Called by an event of its own, but of asked votes at once, within a task of the one
+  // that asks.
   using Strike = std::function<void(MemberId, Moment)>;
 
   // Strikes come within `delay_max` of the moment, most of them much sooner.
@@ -34,9 +36,10 @@ class Ambush {
   Random random_;
   const env::Duration delay_max_;
   const Strike strike_;
-  env::Instant until_[2] = {{0}, {0}};  // by moment
+  std::array<env::Instant, 3> until_{};  // by moment
   // Of each moment, the last one that was seen: it comes once, its messages often.
   Term leader_seen_{0};
+  Term candidate_seen_{0};
 };
 
 }  // namespace holdfast::sim

@@ -93,6 +93,7 @@ Knobs draw_knobs(Random& random, int members, env::Duration chaos) {
   Random more(Random(random).next() ^ 0x6d6f7265);
   knobs.refused_dials = more.chance(1, 2);
   if (more.chance(1, 3)) draw_corruption_checks(more, knobs);
+  knobs.learners_stay = more.chance(1, 4);
   return knobs;
 }
 

@@ -38,6 +38,7 @@ struct Knobs {
   int machines = 3;             // they, and those that may join
   int members_max = 3;
   env::Duration between_changes{0};  // of membership, on average; 0: none
+  bool learners_stay = false;   // nobody joins as a voter or becomes one
   server::MemberConfig config;  // what all members share; name and data_dir are per member
   Wiring wiring = Wiring::five_executors;
   LinkQuality link;

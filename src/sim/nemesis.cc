@@ -49,7 +49,8 @@ Nemesis::Nemesis(SimScheduler& scheduler, SimNetwork& network, std::vector<std::
 
 void Nemesis::start() {
   static constexpr Fault kProcess[] = {&Nemesis::power_cut, &Nemesis::power_cut_at_operation, &Nemesis::kill,
-                                       &Nemesis::stop, &Nemesis::kill_all, &Nemesis::pause};
+                                       &Nemesis::stop, &Nemesis::kill_all, &Nemesis::pause,
+                                       &Nemesis::pause_leader};
   static constexpr Fault kNetwork[] = {&Nemesis::partition, &Nemesis::isolate, &Nemesis::one_way, &Nemesis::bad_link,
                                        &Nemesis::bad_network};
   static constexpr Fault kAmbush[] = {&Nemesis::lie_in_wait};
@@ -205,40 +206,20 @@ void Nemesis::kill_all() {
   }
 }
 
-void Nemesis::pause() { pause(any_machine()); }
+void Nemesis::pause() { pause(any_machine(), a_while(seconds(10))); }
 
-void Nemesis::pause(Machine& machine) {
+// Long enough for somebody else to lead, and for leases to end as far as the old leader knows.
+void Nemesis::pause_leader() {
+  if (Machine* const machine = leader()) pause(*machine, milliseconds(random_.between(1'000, 15'000)));
+}
+
+void Nemesis::pause(Machine& machine, env::Duration time) {
   if (machine.down() || machine.process()->paused()) return;
   note("pause", machine.name());
   machine.process()->pause();
-  later(a_while(seconds(10)), [&machine, start = machine.starts()] {
+  later(time, [&machine, start = machine.starts()] {
     if (machine.starts() == start && !machine.down()) machine.process()->resume();
   });
-}
-
-// --- ambushes ---
-
-void Nemesis::lie_in_wait() {
-  const auto moment = random_.chance(1, 2) ? Ambush::Moment::vote_given : Ambush::Moment::leader_elected;
-  note("ambush", moment == Ambush::Moment::vote_given ? "voters" : "leaders");
-  ambush_style_ = random_.below(5);
-  ambush_time_ = a_while(seconds(10));
-  ambush_.lie_in_wait(moment, scheduler_.now() + a_while(seconds(60)));
-}
-
-void Nemesis::strike_from_ambush(MemberId whom, Ambush::Moment moment) {
-  const auto found = std::find_if(machines_.begin(), machines_.end(), [whom](const auto& m) { return m->id() == whom; });
-  if (found == machines_.end() || (*found)->down()) return;
-  Machine& machine = **found;
-  ++faults_;
-  // Whoever forgets what it promised forgets it by starting again, soon enough to be asked again.
-  if (moment == Ambush::Moment::vote_given || ambush_style_ == 0) {
-    note("power cut from ambush", machine.name());
-    machine.crash(Machine::Loss::power);
-    return restart_later(machine, random_.chance(2, 3) ? env::Duration(milliseconds(100)) : seconds(10));
-  }
-  if (ambush_style_ == 1) return pause(machine);
-  isolate(machine, ambush_style_ == 2 ? a_while(seconds(10)) : ambush_time_);
 }
 
 // --- network ---

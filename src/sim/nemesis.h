@@ -61,8 +61,10 @@ class Nemesis {
   void stop();
   void kill_all();
   void pause();
-  void pause(Machine& machine);
+  void pause_leader();
+  void pause(Machine& machine, env::Duration time);
   void lie_in_wait();
+  void overthrow(Machine& machine);
   void partition();
   void isolate();
   void isolate(Machine& machine, env::Duration time);

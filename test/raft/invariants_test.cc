@@ -120,6 +120,18 @@ TEST(ClusterInvariants, ElectionSafety) {
   EXPECT_THAT(message(cluster.check(b.lead().raft())), HasSubstr("Election Safety: both 1 and 2"));
 }
 
+// As a member does whose term and vote were not on its disk when the others elected it.
+TEST(ClusterInvariants, NobodyLeadsATermTwice) {
+  ClusterInvariants cluster;
+  Made first(1, 1, 0, 1, {});
+  EXPECT_TRUE(cluster.check(first.raft()).ok());
+  EXPECT_TRUE(cluster.check(first.lead().raft()).ok());
+  EXPECT_TRUE(cluster.check(first.raft()).ok());
+  Made second(1, 1, 0, 1, {});
+  EXPECT_TRUE(cluster.check(second.raft()).ok());
+  EXPECT_THAT(message(cluster.check(second.lead().raft())), HasSubstr("leads term 2 for the second time"));
+}
+
 TEST(ClusterInvariants, StateMachineSafety) {
   ClusterInvariants cluster;
   EXPECT_TRUE(cluster.check(Made(1, 3, 0, 3, {2, 2}, "a").raft()).ok());
