@@ -93,7 +93,8 @@ class Table(unittest.TestCase):
 
     def test_growth(self):
         rows = self.rows({("growth", "rate small", "holdfast"): [100], ("growth", "rate large", "holdfast"): [70],
-                          ("growth", "cpu small", "holdfast"): [5], ("growth", "cpu large", "holdfast"): [7]})
+                          ("growth", "cpu small", "holdfast"): [5], ("growth", "cpu large", "holdfast"): [7],
+                          ("growth", "share", "holdfast"): [0.9, 0.7, 0.6]})
         (row,) = rows.values()
         self.assertEqual(row[2:], ("70%", "80%", False))
 
