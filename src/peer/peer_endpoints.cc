@@ -11,10 +11,12 @@
 #include "mvcc/store.h"
 #include "peer/hash_messages.h"
 #include "peer/replies.h"
+#include "rpc/http_redirect.h"
 
 namespace holdfast::peer {
 
 namespace {
+constexpr std::string_view kStreamFolder = "/raft/stream";
 constexpr std::string_view kJson = "application/json";
 // Who asks whether there is a downgrade is about to join, takes no answer for "no", and may be the very member that this
 // one's quorum waits for: with etcd's 7 s the leader has long stepped down when it comes. A round of the read index gets
@@ -40,17 +42,26 @@ void PeerEndpoints::add(std::string path, Handler handler) {
 }
 
 void PeerEndpoints::handle(net::HttpExchangeRef exchange) {
-  const std::string_view path = exchange->request().path();
+  const net::HttpRequest& request = exchange->request();
+  if (const auto clean = rpc::clean_target(request)) return rpc::redirect({std::move(exchange), {}}, *clean);
+  const std::string_view path = request.path();
   if (const auto exact = handlers_.find(path); exact != handlers_.end())
     return exact->second(std::move(exchange));
+  if (is_folder(path)) {
+    const std::string target = request.query().empty() ? fmt::format("{}/", path) : fmt::format("{}/?{}", path, request.query());
+    return rpc::redirect({std::move(exchange), {}}, target);
+  }
   // The longest folder that has a handler, as Go's ServeMux.
   for (size_t slash = path.rfind('/'); slash != std::string_view::npos && slash > 0;
        slash = path.rfind('/', slash - 1))
     if (const auto folder = handlers_.find(path.substr(0, slash + 1)); folder != handlers_.end())
       return folder->second(std::move(exchange));
-  exchange->respond(404,
-                    {{"Content-Type", "text/plain; charset=utf-8"}, {"X-Content-Type-Options", "nosniff"}},
-                    "404 page not found\n");
+  rpc::HttpReply(std::move(exchange), {}).not_found();
+}
+
+// That of streams is in the table of the raft handlers, which is another one.
+bool PeerEndpoints::is_folder(std::string_view path) const {
+  return handlers_.contains(fmt::format("{}/", path)) || path == kStreamFolder;
 }
 
 std::unique_ptr<net::HttpBodySink> PeerEndpoints::receive(const net::HttpExchangeRef& exchange) {
@@ -58,7 +69,7 @@ std::unique_ptr<net::HttpBodySink> PeerEndpoints::receive(const net::HttpExchang
 }
 
 void PeerEndpoints::serve_members(net::HttpExchange& exchange) {
-  if (!require_method(exchange, self(), "GET")) return;
+  if (!require_method(exchange, "GET")) return;
   std::vector<membership::Member> members;
   const auto cluster = parts_->member.cluster();
   for (const auto& [id, member] : cluster->members()) members.push_back(member);
@@ -76,7 +87,7 @@ void PeerEndpoints::serve_members(net::HttpExchange& exchange) {
 }
 
 void PeerEndpoints::serve_version(net::HttpExchange& exchange) {
-  if (!require_method(exchange, self(), "GET")) return;
+  if (!require_method(exchange, "GET")) return;
   const auto version = parts_->member.cluster()->version();
   const std::string storage = parts_->member.storage_version();
   exchange.respond(200, {{"Content-Type", std::string(kJson)}},
@@ -86,7 +97,7 @@ void PeerEndpoints::serve_version(net::HttpExchange& exchange) {
 }
 
 void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
-  if (!require_method(*exchange, self(), "GET")) return;
+  if (!require_method(*exchange, "GET")) return;
   env::Executor& thread = exchange->executor();
   server::CallContext context;
   context.reply_on = &thread;
@@ -113,7 +124,7 @@ void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
 }
 
 void PeerEndpoints::serve_hash_kv(net::HttpExchangeRef exchange) {
-  if (!require_method(*exchange, self(), "GET")) return;
+  if (!require_method(*exchange, "GET")) return;
   const auto cluster = exchange->request().field("X-Etcd-Cluster-ID");
   if (cluster && !cluster->empty() && *cluster != hex_id(self().cluster.value))
     return reply_error(*exchange, self(), 412, kClusterIdMismatch);

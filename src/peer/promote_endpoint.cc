@@ -27,7 +27,7 @@ void refuse(net::HttpExchange& exchange, const Identity& self, const absl::Statu
 PeerEndpoints::Handler promote_endpoint(const Identity& self, server::MembershipChanges& membership,
                                         Logger& log) {
   return [&self, &membership, &log](net::HttpExchangeRef exchange) {
-    if (!require_method(*exchange, self, "POST")) return;
+    if (!require_method(*exchange, "POST")) return;
     const std::string_view path = exchange->request().path();
     const std::string_view digits = path.substr(std::string_view(kPromotePath).size());
     uint64_t id = 0;

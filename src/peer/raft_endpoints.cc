@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "peer/replies.h"
+#include "rpc/http_replies.h"
 #include "peer/snapshot_receiver.h"
 #include "raft/codec.h"
 #include "server/member_info.h"
@@ -29,7 +30,7 @@ void reply_json_error(net::HttpExchange& exchange, const Identity& self, int sta
 void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   const std::string path(exchange->request().path());
   if (path == kMessagePath) {
-    if (require_method(*exchange, transport_.world().self, "POST") && admit(*exchange)) serve_message(exchange, {});
+    if (require_method(*exchange, "POST") && admit(*exchange)) serve_message(exchange, {});
     return;
   }
   if (path == kProbingPath) return serve_probing(*exchange);
@@ -37,11 +38,11 @@ void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   const TransportWorld& world = transport_.world();
   if (path == kSnapshotPath) {
     // With a body it would have come by receive().
-    if (require_method(*exchange, world.self, "POST") && admit(*exchange))
+    if (require_method(*exchange, "POST") && admit(*exchange))
       reply_error(*exchange, world.self, 400, "failed to decode raft message (EOF)");
     return;
   }
-  reply_error(*exchange, world.self, 404, "404 page not found");
+  rpc::HttpReply(std::move(exchange), {}).not_found();
 }
 
 // The body of a post, up to the bound that all posts share.
@@ -131,7 +132,7 @@ void RaftEndpoints::serve_message(const net::HttpExchangeRef& exchange, std::str
 void RaftEndpoints::serve_stream(net::HttpExchangeRef exchange, std::string_view path) {
   const TransportWorld& world = transport_.world();
   const Identity& self = world.self;
-  if (!require_method(*exchange, self, "GET")) return;
+  if (!require_method(*exchange, "GET")) return;
   const net::HttpFields version = {{"X-Server-Version", std::string(server::kEtcdVersion)}};
   if (const auto why = refusal(exchange->request(), self, world.log))
     return reply_error(*exchange, self, 412, *why, version);

@@ -17,9 +17,13 @@ void reply_error(net::HttpExchange& exchange, const Identity& self, int status, 
   exchange.respond(status, std::move(fields), std::string(text) + "\n");
 }
 
-bool require_method(net::HttpExchange& exchange, const Identity& self, std::string_view wanted) {
+bool require_method(net::HttpExchange& exchange, std::string_view wanted) {
   if (exchange.request().method == wanted) return true;
-  reply_error(exchange, self, 405, "Method Not Allowed", {{"Allow", std::string(wanted)}});
+  exchange.respond(405,
+                   {{"Content-Type", "text/plain; charset=utf-8"},
+                    {"X-Content-Type-Options", "nosniff"},
+                    {"Allow", std::string(wanted)}},
+                   "Method Not Allowed\n");
   return false;
 }
 

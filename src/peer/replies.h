@@ -9,14 +9,15 @@
 
 namespace holdfast::peer {
 
-// X-Etcd-Cluster-ID: on every answer of the raft handlers and of /members.
+// X-Etcd-Cluster-ID: on what the raft handlers, /members and the like answer themselves.
 std::pair<std::string, std::string> cluster_field(const Identity& self);
 
 // http.Error: text/plain, nosniff, and a newline after `text`; with the cluster's id.
 void reply_error(net::HttpExchange& exchange, const Identity& self, int status, std::string_view text,
                  net::HttpFields more = {});
-// False, and answers 405 with Allow, unless the method is `wanted` (RAFT-05).
-bool require_method(net::HttpExchange& exchange, const Identity& self, std::string_view wanted);
+// False, and answers 405 with Allow, unless the method is `wanted` (RAFT-05): before the
+// cluster's id is told.
+bool require_method(net::HttpExchange& exchange, std::string_view wanted);
 
 // "10.0.0.1" of "10.0.0.1:40312".
 std::string host_of(std::string_view address);

@@ -1,5 +1,5 @@
-"""Ports of a member. What the peer port serves. A port that somebody else has: what the member says, how it ends, and that it leaves nothing behind that the next start would
-take for a member. Held as text, and beside etcd 3.7 where HOLDFAST_ETCD_37 names one. F-011 F-012"""
+"""Ports of a member. What the peer port serves. A port that somebody else has: what the member says, how it ends, and that it
+leaves nothing behind that the next start would take for a member. Held as text, and beside etcd 3.7 where HOLDFAST_ETCD_37 names one. F-011 F-012"""
 import http.client
 import json
 import os
@@ -74,6 +74,14 @@ class Taken(unittest.TestCase):
 
 
 class PeerPort(unittest.TestCase):
+    def answer(self, server, path):
+        connection = http.client.HTTPConnection("127.0.0.1", server.peer_port, timeout=10)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+
     # PEERH-01, VD-03: what there is, and no gRPC.
     def test_serves_members_only(self):
         statuses = {"/raft": 405, "/raft/": 404, "/raft/probing": 200, "/raft/stream/message/1": 412, "/raft/snapshot": 405,
@@ -81,17 +89,20 @@ class PeerPort(unittest.TestCase):
                     "/members/promote/1": 405, "/leases": 405, "/leases/internal": 405, "/downgrade/enabled": 200,
                     "/version": 200, "/": 404, "/health": 404, "/metrics": 404, "/v3/kv/range": 404, "/debug/vars": 404,
                     "/v2/members": 404, "/etcdserverpb.KV/Range": 404}
+        # Go's ServeMux sends on who asks for an unclean path, or for a folder without its slash.
+        ways = {"/raft/stream": "/raft/stream/", "/members/promote": "/members/promote/",
+                "/members/promote?a=b": "/members/promote/?a=b", "//version?x": "/version?x", "/raft/../members": "/members"}
+        without_cluster = [path for path, status in statuses.items() if status in (404, 405)]
         for binary in [harness.HOLDFAST, *([ETCD] if ETCD else [])]:
             server = harness.Server(binary)
             self.addCleanup(server.close)
             server.start()
-            said = {}
-            for path in statuses:
-                connection = http.client.HTTPConnection("127.0.0.1", server.peer_port, timeout=10)
-                connection.request("GET", path)
-                said[path] = connection.getresponse().status
-                connection.close()
-            self.assertEqual(said, statuses, binary)
+            answers = {path: self.answer(server, path) for path in [*statuses, *ways]}
+            self.assertEqual({path: answers[path].status for path in statuses}, statuses, binary)
+            self.assertEqual({path: (answers[path].status, answers[path].getheader("Location")) for path in ways},
+                             {path: (307, target) for path, target in ways.items()}, binary)
+            self.assertEqual([path for path in without_cluster if answers[path].getheader("X-Etcd-Cluster-ID")], [], binary)
+            self.assertTrue(answers["/members"].getheader("X-Etcd-Cluster-ID"), binary)
             with socket.create_connection(("127.0.0.1", server.peer_port), timeout=10) as s:
                 s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
                 answer = b""

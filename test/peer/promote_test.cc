@@ -62,6 +62,7 @@ TEST_F(PromoteTest, WhatIsNoPromotion) {
   const net::HttpResponse get = ask("GET", "/members/promote/1");
   EXPECT_EQ(get.status, 405);
   EXPECT_EQ(get.field("Allow"), "POST");
+  EXPECT_EQ(get.field("X-Etcd-Cluster-ID"), std::nullopt);
   for (const char* target : {"/members/promote/", "/members/promote/x", "/members/promote/1x"}) {
     const net::HttpResponse answer = ask("POST", target);
     EXPECT_EQ(answer.status, 404) << target;
