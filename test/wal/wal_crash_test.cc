@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "power_loss.h"
 #include "sim/sim_disk.h"
 #include "wal/wal.h"
 #include "wal_fixture.h"
@@ -12,8 +13,6 @@ namespace holdfast::wal {
 namespace {
 
 constexpr char kDir[] = "/data/wal";
-
-struct PowerLoss {};
 
 class Model {
  public:
@@ -24,7 +23,6 @@ class Model {
     create();
     for (int life = 0; life < 6 && !::testing::Test::HasFatalFailure(); ++life) {
       live();
-      disk_.set_hook({});
       if (random_.chance(3, 4)) {
         disk_.crash();
       } else {
@@ -47,16 +45,10 @@ class Model {
 
   // Runs until the power fails in the middle of some disk operation, or for a while.
   void live() {
-    // The disk asks a copy of the hook, which must not count for itself.
-    int64_t operations_left = random_.chance(1, 8) ? 1'000'000 : static_cast<int64_t>(random_.below(150));
-    disk_.set_hook([&operations_left](const sim::DiskOperation&) {
-      if (operations_left-- <= 0) throw PowerLoss();
-      return absl::OkStatus();
-    });
-    try {
+    const uint64_t operations = random_.chance(1, 8) ? 1'000'000 : random_.below(150);
+    run_until_power_fails(disk_, operations, [this] {
       for (uint64_t n = random_.below(80); n > 0; --n) step();
-    } catch (const PowerLoss&) {
-    }
+    });
   }
 
   void step() {
@@ -210,19 +202,14 @@ TEST(WalCrash, LostSyncsAreAShorterLogOrRefused) {
 
 // Crash at each disk operation of a fixed history, many outcomes each.
 TEST(WalCrash, AtEveryOperation) {
-  for (int stop = 1; stop < 60; ++stop) {
+  for (uint64_t stop = 1; stop < 60; ++stop) {
     for (uint64_t seed = 0; seed < 20; ++seed) {
       sim::SimDisk disk(seed);
       TestWorld test(disk);
       const Options options{.segment_bytes = 4096};
       uint64_t acknowledged = 0;
       bool created = false;
-      int left = stop;
-      disk.set_hook([&](const sim::DiskOperation&) {
-        if (left-- <= 0) throw PowerLoss();
-        return absl::OkStatus();
-      });
-      try {
+      run_until_power_fails(disk, stop, [&] {
         auto wal = *Wal::create(test.world, options, "/wal", "m");
         created = true;
         for (uint64_t i = 1; i <= 12; ++i) {
@@ -230,9 +217,7 @@ TEST(WalCrash, AtEveryOperation) {
           ASSERT_TRUE(wal->save(state(1, 1, i - 1), {&e, 1}).ok());
           acknowledged = i;
         }
-      } catch (const PowerLoss&) {
-      }
-      disk.set_hook({});
+      });
       disk.crash();
       const auto opened = Wal::open_repairing(test.world, options, "/wal", {});
       if (!created && !opened.ok()) {
@@ -250,8 +235,6 @@ TEST(WalCrash, AtEveryOperation) {
   }
 }
 
-// A process that is killed leaves the page cache behind: what it had named but not synced is there for the next one, and
-// must not go, with what that one saves, when the power fails afterwards.
 // Wherever the power fails while a received snapshot and entries behind it are noted: either the snapshot counts, and the log
 // goes on from it, or nothing is there that would need it.
 TEST(WalCrash, ReceivedSnapshotLeavesNoHole) {
@@ -259,7 +242,7 @@ TEST(WalCrash, ReceivedSnapshotLeavesNoHole) {
   const std::vector<raft::Entry> behind = {entry(11, 2, std::string(1500, 'x')), entry(12, 2, std::string(1500, 'y'))};
   bool finished = false;
   int counted = 0;
-  for (int operation = 0; !finished; ++operation) {
+  for (uint64_t operation = 0; !finished; ++operation) {
     for (uint64_t seed = 1; seed <= 30; ++seed) {
       sim::SimDisk disk(seed);
       ASSERT_TRUE(disk.create_directories("/data").ok());
@@ -269,17 +252,10 @@ TEST(WalCrash, ReceivedSnapshotLeavesNoHole) {
       auto wal = Wal::create(test.world, options, kDir, "somedata");
       ASSERT_TRUE(wal.ok());
       ASSERT_TRUE((*wal)->save(state(1, 1, 3), before).ok());
-      int left = operation;
-      disk.set_hook([&left](const sim::DiskOperation&) {
-        if (left-- <= 0) throw PowerLoss();
-        return absl::OkStatus();
-      });
-      try {
+      run_until_power_fails(disk, operation, [&] {
         ASSERT_TRUE((*wal)->save_received(snapshot(10, 2), state(2, 1, 12), behind).ok());
         finished = true;
-      } catch (const PowerLoss&) {
-      }
-      disk.set_hook({});
+      });
       wal->reset();
       disk.crash();
 
@@ -304,26 +280,21 @@ TEST(WalCrash, ReceivedSnapshotLeavesNoHole) {
   EXPECT_GT(counted, 30) << "not only the last operation makes it count";
 }
 
+// A process that is killed leaves the page cache behind: what it had named but not synced is there for the next one, and
+// must not go, with what that one saves, when the power fails afterwards.
 TEST(WalCrash, KilledAtEveryOperationThenPowerLoss) {
-  for (int stop = 1; stop < 60; ++stop) {
+  for (uint64_t stop = 1; stop < 60; ++stop) {
     for (uint64_t seed = 0; seed < 10; ++seed) {
       sim::SimDisk disk(seed);
       TestWorld test(disk);
       const Options options{.segment_bytes = 4096};
-      int left = stop;
-      disk.set_hook([&](const sim::DiskOperation&) {
-        if (left-- <= 0) throw PowerLoss();
-        return absl::OkStatus();
-      });
-      try {
+      run_until_power_fails(disk, stop, [&] {
         auto wal = *Wal::create(test.world, options, "/wal", "m");
         for (uint64_t i = 1; i <= 12; ++i) {
           const raft::Entry e = entry(i, 1, std::string(900, 'a'));
           ASSERT_TRUE(wal->save(state(1, 1, i - 1), {&e, 1}).ok());
         }
-      } catch (const PowerLoss&) {
-      }
-      disk.set_hook({});
+      });
       disk.end_process();
       if (!exists(disk, "/wal")) continue;
       uint64_t last = 0;

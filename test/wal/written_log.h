@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "power_loss.h"
 #include "sim/sim_disk.h"
 #include "wal/snap_file.h"
 #include "wal/wal.h"
@@ -31,16 +32,10 @@ class WrittenLog {
 
   void live_and_end() {
     if (!wal_) wal_ = std::move(Wal::open_newest(test_.world, options_, kLogDir)->wal);
-    int64_t operations_left = random_.chance(1, 4) ? 1'000'000 : static_cast<int64_t>(random_.below(200));
-    disk_.set_hook([&operations_left](const sim::DiskOperation&) {
-      if (operations_left-- <= 0) throw PowerLoss();
-      return absl::OkStatus();
-    });
-    try {
+    const uint64_t operations = random_.chance(1, 4) ? 1'000'000 : random_.below(200);
+    run_until_power_fails(disk_, operations, [this] {
       for (uint64_t n = random_.below(120); n > 0; --n) step();
-    } catch (const PowerLoss&) {
-    }
-    disk_.set_hook({});
+    });
     wal_.reset();
     if (random_.chance(3, 4))
       disk_.crash();
@@ -66,8 +61,6 @@ class WrittenLog {
   size_t segments() { return newest_run(*list_segments(disk_, test_.logger, kLogDir)).size(); }
 
  private:
-  struct PowerLoss {};
-
   uint64_t first() const { return snapshot_.index.value + 1; }
   uint64_t last() const { return snapshot_.index.value + entries_.size(); }
 
