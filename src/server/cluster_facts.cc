@@ -1,7 +1,5 @@
 #include "server/cluster_facts.h"
 
-#include <algorithm>
-
 #include "membership.pb.h"
 
 namespace holdfast::server {
@@ -24,9 +22,15 @@ FactForm fact_form(const std::optional<Version>& cluster, const MemberVersions& 
   return FactForm::v3;
 }
 
-bool is_guess(const std::optional<Version>& cluster, const MemberVersions& members) {
-  if (cluster && cluster->without_patch() > kUndecided) return false;
-  return std::any_of(members.begin(), members.end(), [](const auto& m) { return !m.second; });
+Doubt doubt_about(const std::optional<Version>& cluster, const MemberVersions& members, const Peers& peers) {
+  Doubt doubt = Doubt::none;
+  if (cluster && cluster->without_patch() > kUndecided) return doubt;
+  for (const auto& [id, versions] : members) {
+    if (versions) continue;
+    if (peers.active_since(id) != env::Instant{}) return Doubt::about_one_that_is_connected;
+    doubt = Doubt::about_one_that_is_down;
+  }
+  return doubt;
 }
 
 void ClusterFacts::set_version(const CallContext& context, FactForm form, const Version& version,

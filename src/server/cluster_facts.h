@@ -9,6 +9,7 @@
 
 #include "membership/v2_store.h"
 #include "server/member_versions.h"
+#include "server/peers.h"
 #include "server/request_path.h"
 
 namespace holdfast::server {
@@ -18,12 +19,18 @@ enum class FactForm : uint8_t { v2, v3 };
 // The cluster's version decides if it is above 3.0.0, which etcd also sets when it can't know better; otherwise the
 // members that could be asked.
 FactForm fact_form(const std::optional<membership::Version>& cluster, const MemberVersions& members);
-// True if that may be wrong: the cluster's version is not decided, and a member is silent. An entry in the v3 form would
-// kill a member of 3.4 for good, so whoever writes asks again, for this long; but a cluster must come up without a member
-// that is down.
-bool is_guess(const std::optional<membership::Version>& cluster, const MemberVersions& members);
+// Whether that may be wrong: the cluster's version is not decided, and a member is silent. An entry in the v3 form would
+// kill a member of 3.4 for good, so whoever writes asks again after kSilencePause: for as long as it takes if the member is
+// connected, and only busy; for kSilenceMax if it seems to be down, since a cluster must come up without it.
+enum class Doubt : uint8_t { none, about_one_that_is_down, about_one_that_is_connected };
+Doubt doubt_about(const std::optional<membership::Version>& cluster, const MemberVersions& members, const Peers& peers);
 inline constexpr env::Duration kSilenceMax = std::chrono::seconds(5);
 inline constexpr env::Duration kSilencePause = std::chrono::milliseconds(100);
+// Whether to ask once more, `asked_for` after the first time.
+inline bool ask_again(Doubt doubt, env::Duration asked_for) {
+  return doubt == Doubt::about_one_that_is_connected ||
+         (doubt == Doubt::about_one_that_is_down && asked_for < kSilenceMax);
+}
 
 // Thread-safe; answers like the Proposer.
 class ClusterFacts {

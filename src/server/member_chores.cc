@@ -70,7 +70,7 @@ void MemberChores::listen(Member::Events events) {
   const auto& [config, world, executors, links, log] = given_;
   auto& versions = add(std::make_unique<VersionMonitor>(
       VersionMonitor::Parts{executors.background, services_.cluster_facts, facts_.view,
-                            ask_versions(config.request_timeout()), world.log},
+                            links.peers, ask_versions(config.request_timeout()), world.log},
       config.request_timeout()));
   auto& leases = add(std::make_unique<LeaseExpirer>(executors.apply, state_.machine->leases(), services_.leadership,
                                                     services_.door, world.log, world.metrics,
@@ -81,7 +81,7 @@ void MemberChores::listen(Member::Events events) {
   // A member that is silent must not keep this one from getting ready.
   constexpr env::Duration kPublishAskTimeout = std::chrono::seconds(1);
   consensus_.apply->add_listener(add(std::make_unique<Publisher>(
-      Publisher::Parts{executors.background, services_.cluster_facts, facts_.view, ask_versions(kPublishAskTimeout),
+      Publisher::Parts{executors.background, services_.cluster_facts, facts_.view, links.peers, ask_versions(kPublishAskTimeout),
                        world.log},
       Publisher::Attributes{log.member, log.cluster, config.name, config.advertise_client_urls},
       config.request_timeout(), std::move(events.ready))));

@@ -1,5 +1,7 @@
 #include "server/publisher.h"
 
+#include <utility>
+
 #include "base/errors.h"
 
 namespace holdfast::server {
@@ -14,13 +16,24 @@ Publisher::Publisher(Parts parts, Attributes attributes, env::Duration request_t
     : parts_(std::move(parts)),
       attributes_(std::move(attributes)),
       request_timeout_(request_timeout),
-      published_(std::move(published)) {}
+      published_(std::move(published)),
+      awaited_(parts_.member.committed()) {}
 
 void Publisher::start() {
   parts_.executor.post([this] {
     began_ = parts_.executor.now();
-    publish();
+    if (parts_.member.applied() >= awaited_) begin();
   });
+}
+
+void Publisher::on_applied(Index index, Term) {
+  if (told_ || index < awaited_) return;
+  told_ = true;
+  parts_.executor.post([this] { begin(); });
+}
+
+void Publisher::begin() {
+  if (began_.nanoseconds != 0 && !std::exchange(begun_, true)) publish();
 }
 
 void Publisher::stop() {
@@ -41,7 +54,11 @@ void Publisher::publish() {
 
 void Publisher::on_versions(const MemberVersions& versions) {
   const auto cluster = parts_.member.cluster();
-  if (is_guess(cluster->version(), versions) && parts_.executor.now() - began_ < kSilenceMax) {
+  const env::Duration asked_for = parts_.executor.now() - began_;
+  if (ask_again(doubt_about(cluster->version(), versions, parts_.peers), asked_for)) {
+    if (asked_for >= kSilenceMax && !std::exchange(warned_, true))
+      parts_.log.warn("a connected member does not tell its version; publishing waits until it does",
+                      {{"local-member-id", attributes_.member}});
     parts_.executor.post_after(kSilencePause, [this] { publish(); });
     return;
   }
@@ -64,7 +81,10 @@ void Publisher::on_result(const absl::Status& status) {
 }
 
 void Publisher::on_installed(Index) {
-  parts_.executor.post([this] { look(); });
+  parts_.executor.post([this] {
+    look();
+    begin();
+  });
 }
 
 void Publisher::look() {

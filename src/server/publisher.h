@@ -12,6 +12,7 @@
 #include "env/executor.h"
 #include "server/apply_owner.h"
 #include "server/chore.h"
+#include "server/peers.h"
 #include "server/version_monitor.h"
 
 namespace holdfast::server {
@@ -28,6 +29,7 @@ class Publisher : public Chore, public ApplyListener {
     env::Executor& executor;
     ClusterFacts& facts;
     const MemberInfo& member;
+    const Peers& peers;
     AskMemberVersions ask;  // while the cluster's version doesn't say in which form to publish
     Logger& log;
   };
@@ -38,8 +40,10 @@ class Publisher : public Chore, public ApplyListener {
   void start() override;
   void stop() override;
   void on_installed(Index index) override;
+  void on_applied(Index index, Term term) override;
 
  private:
+  void begin();
   void publish();
   void publish_as(FactForm form);
   void on_versions(const MemberVersions& versions);
@@ -51,7 +55,12 @@ class Publisher : public Chore, public ApplyListener {
   const Attributes attributes_;
   const env::Duration request_timeout_;
   Task published_;
-  env::Instant began_;
+  // What the log says of the cluster's members is applied by then; before, others may seem not to be there.
+  const Index awaited_;
+  bool told_ = false;  // apply's executor
+  env::Instant began_{0};
+  bool begun_ = false;
+  bool warned_ = false;
   bool stopped_ = false;  // or done
 };
 

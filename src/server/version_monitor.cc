@@ -106,10 +106,11 @@ void VersionMonitor::decide(const MemberVersions& versions) {
                        {"remote-member-version", version->server}});
   }
   const auto cluster = parts_.member.cluster();
-  if (!cluster->version() && is_guess(cluster->version(), versions)) {
+  if (const Doubt doubt = doubt_about(cluster->version(), versions, parts_.peers);
+      !cluster->version() && doubt != Doubt::none) {
     const env::Instant now = parts_.executor.now();
     if (!guessing_since_) guessing_since_ = now;
-    if (now - *guessing_since_ < kSilenceMax) {
+    if (ask_again(doubt, now - *guessing_since_)) {
       parts_.executor.cancel(timer_);
       timer_ = parts_.executor.post_after(kSilencePause, [this] { check(); });
       return;

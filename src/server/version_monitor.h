@@ -13,6 +13,7 @@
 #include "server/chore.h"
 #include "server/cluster_facts.h"
 #include "server/member_info.h"
+#include "server/peers.h"
 
 namespace holdfast::server {
 
@@ -26,6 +27,7 @@ class VersionMonitor : public Chore {
     env::Executor& executor;
     ClusterFacts& facts;
     const MemberInfo& member;
+    const Peers& peers;
     AskMemberVersions ask;
     Logger& log;
   };

@@ -35,7 +35,7 @@ class Phantoms : public NoPeers {
     return static_cast<size_t>(std::count_if(sent.begin(), sent.end(), [&](const Message& m) { return m.type == type; }));
   }
 
-  bool connected = true;
+  bool connected = false;  // they tell nobody their version: whoever is connected is waited for
   bool silent = false;
   bool acknowledge = true;
   std::function<void(const Message&)> on_send;

@@ -1,5 +1,7 @@
 #include "server/version_monitor.h"
 
+#include <set>
+
 #include "gtest/gtest.h"
 #include "server/downgrades.h"
 
@@ -17,6 +19,11 @@ MemberVersions run(std::initializer_list<const char*> servers) {
   }
   return versions;
 }
+
+struct Connected : NoPeers {
+  env::Instant active_since(MemberId id) const override { return {ids.contains(id) ? 1 : 0}; }
+  std::set<MemberId> ids;
+};
 
 membership::Cluster cluster_at(std::optional<Version> version, const char* downgrade_to = nullptr) {
   membership::Cluster cluster;
@@ -73,10 +80,21 @@ TEST(FactFormTest, FollowsTheOldestMember) {
   EXPECT_EQ(fact_form(Version{3, 0, 0, {}}, run({"3.7.1", "3.4.23"})), FactForm::v2);
   EXPECT_EQ(fact_form(Version{3, 0, 0, {}}, run({"3.7.1"})), FactForm::v3);
   // A silent member may be one of 3.4, unless the cluster's version says that there is none.
-  EXPECT_TRUE(is_guess({}, run({"3.7.1", nullptr})));
-  EXPECT_TRUE(is_guess(Version{3, 0, 0, {}}, run({"3.7.1", nullptr})));
-  EXPECT_FALSE(is_guess({}, run({"3.7.1", "3.4.23"})));
-  EXPECT_FALSE(is_guess(Version{3, 7, 0, {}}, run({"3.7.1", nullptr})));
+  Connected peers;
+  EXPECT_EQ(doubt_about({}, run({"3.7.1", nullptr}), peers), Doubt::about_one_that_is_down);
+  EXPECT_EQ(doubt_about(Version{3, 0, 0, {}}, run({"3.7.1", nullptr}), peers), Doubt::about_one_that_is_down);
+  EXPECT_EQ(doubt_about({}, run({"3.7.1", "3.4.23"}), peers), Doubt::none);
+  EXPECT_EQ(doubt_about(Version{3, 7, 0, {}}, run({"3.7.1", nullptr}), peers), Doubt::none);
+  peers.ids = {MemberId(3)};
+  EXPECT_EQ(doubt_about({}, run({"3.7.1", nullptr, nullptr}), peers), Doubt::about_one_that_is_connected);
+}
+
+// A cluster comes up without a member that is down; one that is only too busy to answer is waited for.
+TEST(FactFormTest, WhoIsConnectedIsWaitedFor) {
+  EXPECT_TRUE(ask_again(Doubt::about_one_that_is_down, kSilenceMax / 2));
+  EXPECT_FALSE(ask_again(Doubt::about_one_that_is_down, kSilenceMax));
+  EXPECT_TRUE(ask_again(Doubt::about_one_that_is_connected, 100 * kSilenceMax));
+  EXPECT_FALSE(ask_again(Doubt::none, env::Duration(0)));
 }
 
 }  // namespace
