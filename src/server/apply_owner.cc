@@ -133,7 +133,10 @@ void ApplyOwner::apply_entry(const raft::Entry& entry) {
 void ApplyOwner::apply_normal(const raft::Entry& entry) {
   const bool should_apply = parts_.machine.begin_entry(entry.index, entry.term);
   if (entry.data.empty()) {
-    // A new leader's first entry (PUT-18).
+    // A new leader's first entry (PUT-18). Later ones of its term are conf changes that raft did not take. To etcd they begin
+    // the term anew: leases are given more time while their revocations are on their way.
+    if (entry.term == term_begun_ && !mutant("server.ignored_conf_change_begins_a_term")) return;
+    term_begun_ = entry.term;
     parts_.raft.executor().post([this] { parts_.reads.on_first_commit_in_term(); });
     const bool leading = parts_.board.is_leader();
     for (ApplyListener* listener : listeners_) listener->on_first_commit_in_term(leading);

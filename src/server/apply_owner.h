@@ -92,6 +92,7 @@ class ApplyOwner : public ApplySink {
   std::deque<raft::Message> orders_;
   // A task to go on is queued, or will be when the backend has room or a snapshot is installed.
   bool running_ = false;
+  Term term_begun_{0};  // whose first entry was applied last
   bool stopped_ = false;
   Index applied_;
   Term applied_term_;
