@@ -16,7 +16,6 @@
 namespace holdfast::peer {
 
 namespace {
-constexpr std::string_view kStreamFolder = "/raft/stream";
 constexpr std::string_view kJson = "application/json";
 // Who asks whether there is a downgrade is about to join, takes no answer for "no", and may be the very member that this
 // one's quorum waits for: with etcd's 7 s the leader has long stepped down when it comes. A round of the read index gets
@@ -29,6 +28,7 @@ PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log, size_t posted_by
   const auto raft = [this](net::HttpExchangeRef exchange) { raft_.handle(std::move(exchange)); };
   add("/raft", raft);
   add("/raft/", raft);
+  add(std::string(kStreamPrefix), raft);  // so that "/raft/stream" is sent on to it
   add("/members", [this](const net::HttpExchangeRef& e) { serve_members(*e); });
   add("/version", [this](const net::HttpExchangeRef& e) { serve_version(*e); });
   add("/downgrade/enabled", [this](net::HttpExchangeRef e) { serve_downgrade_enabled(std::move(e)); });
@@ -47,8 +47,9 @@ void PeerEndpoints::handle(net::HttpExchangeRef exchange) {
   const std::string_view path = request.path();
   if (const auto exact = handlers_.find(path); exact != handlers_.end())
     return exact->second(std::move(exchange));
-  if (is_folder(path)) {
-    const std::string target = request.query().empty() ? fmt::format("{}/", path) : fmt::format("{}/?{}", path, request.query());
+  // A folder's path without its slash.
+  if (std::string target = fmt::format("{}/", path); handlers_.contains(target)) {
+    if (!request.query().empty()) target.append("?").append(request.query());
     return rpc::redirect({std::move(exchange), {}}, target);
   }
   // The longest folder that has a handler, as Go's ServeMux.
@@ -57,11 +58,6 @@ void PeerEndpoints::handle(net::HttpExchangeRef exchange) {
     if (const auto folder = handlers_.find(path.substr(0, slash + 1)); folder != handlers_.end())
       return folder->second(std::move(exchange));
   rpc::HttpReply(std::move(exchange), {}).not_found();
-}
-
-// That of streams is in the table of the raft handlers, which is another one.
-bool PeerEndpoints::is_folder(std::string_view path) const {
-  return handlers_.contains(fmt::format("{}/", path)) || path == kStreamFolder;
 }
 
 std::unique_ptr<net::HttpBodySink> PeerEndpoints::receive(const net::HttpExchangeRef& exchange) {

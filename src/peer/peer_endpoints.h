@@ -39,8 +39,6 @@ class PeerEndpoints final : public net::HttpHandler {
 
  private:
   const Identity& self() const { return transport_.world().self; }
-  // A path without the '/' at the end of those below it: Go's ServeMux sends on to the one with it.
-  bool is_folder(std::string_view path) const;
   void serve_members(net::HttpExchange& exchange);
   void serve_version(net::HttpExchange& exchange);
   void serve_downgrade_enabled(net::HttpExchangeRef exchange);

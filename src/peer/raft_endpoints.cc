@@ -17,7 +17,6 @@ namespace {
 constexpr std::string_view kMessagePath = "/raft";
 constexpr std::string_view kSnapshotPath = "/raft/snapshot";
 constexpr std::string_view kProbingPath = "/raft/probing";
-constexpr std::string_view kStreamPrefix = "/raft/stream/";
 
 // etcd's httptypes.HTTPError.
 void reply_json_error(net::HttpExchange& exchange, const Identity& self, int status, std::string_view text) {

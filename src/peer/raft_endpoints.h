@@ -11,6 +11,8 @@
 
 namespace holdfast::peer {
 
+inline constexpr std::string_view kStreamPrefix = "/raft/stream/";
+
 // On the transport's thread.
 class RaftEndpoints final : public net::HttpHandler {
  public:

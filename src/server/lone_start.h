@@ -4,45 +4,25 @@
 // the longest that can be drawn.
 #pragma once
 
-#include <utility>
-
-#include "server/apply_owner.h"
-#include "server/chore.h"
-#include "server/raft_board.h"
+#include "server/after_replay.h"
 #include "server/raft_owner.h"
 
 namespace holdfast::server {
 
-class LoneStart : public Chore, public ApplyListener {
+class LoneStart : public AfterReplay {
  public:
-  LoneStart(RaftOwner& raft, const RaftBoard& board, int election_ticks)
-      : raft_(raft), board_(board), election_ticks_(election_ticks), awaited_(board.committed()) {}
+  // To be started after the raft owner.
+  LoneStart(RaftOwner& raft, const MemberInfo& member, int election_ticks)
+      : AfterReplay(raft.executor(), member), raft_(raft), election_ticks_(election_ticks) {}
 
   std::string_view name() const override { return "lone-start"; }
-  // After the raft owner's own start.
-  void start() override {
-    raft_.executor().post([this] {
-      if (board_.applied() >= awaited_) campaign();
-    });
-  }
   void stop() override {}
-  void on_applied(Index index, Term) override {
-    if (told_ || index < awaited_) return;
-    told_ = true;
-    raft_.executor().post([this] { campaign(); });
-  }
 
  private:
-  void campaign() {
-    if (!std::exchange(done_, true)) raft_.advance_ticks(2 * election_ticks_ - 1);
-  }
+  void on_replayed() override { raft_.advance_ticks(2 * election_ticks_ - 1); }
 
   RaftOwner& raft_;
-  const RaftBoard& board_;
   const int election_ticks_;
-  const Index awaited_;
-  bool told_ = false;  // apply executor
-  bool done_ = false;  // raft's
 };
 
 }  // namespace holdfast::server

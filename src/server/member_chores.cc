@@ -91,7 +91,7 @@ void MemberChores::listen(Member::Events events) {
       config.downgrade_check_time, config.request_timeout()));
   if (state_.machine->cluster()->members().size() <= 1) {
     consensus_.apply->add_listener(
-        add(std::make_unique<LoneStart>(*consensus_.raft, facts_.board, config.election_ticks)));
+        add(std::make_unique<LoneStart>(*consensus_.raft, facts_.view, config.election_ticks)));
   } else if (config.initial_election_tick_advance) {
     add(std::make_unique<TickAdvance>(TickAdvance::Parts{*consensus_.raft, facts_.view, links.peers, world.log},
                                       config.election_ticks));

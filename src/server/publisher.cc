@@ -13,28 +13,11 @@ constexpr env::Duration kRetryPause = std::chrono::milliseconds(100);
 
 Publisher::Publisher(Parts parts, Attributes attributes, env::Duration request_timeout,
                      Task published)
-    : parts_(std::move(parts)),
+    : AfterReplay(parts.executor, parts.member),
+      parts_(std::move(parts)),
       attributes_(std::move(attributes)),
       request_timeout_(request_timeout),
-      published_(std::move(published)),
-      awaited_(parts_.member.committed()) {}
-
-void Publisher::start() {
-  parts_.executor.post([this] {
-    began_ = parts_.executor.now();
-    if (parts_.member.applied() >= awaited_) begin();
-  });
-}
-
-void Publisher::on_applied(Index index, Term) {
-  if (told_ || index < awaited_) return;
-  told_ = true;
-  parts_.executor.post([this] { begin(); });
-}
-
-void Publisher::begin() {
-  if (began_.nanoseconds != 0 && !std::exchange(begun_, true)) publish();
-}
+      published_(std::move(published)) {}
 
 void Publisher::stop() {
   parts_.executor.post([this] { stopped_ = true; });
@@ -83,7 +66,7 @@ void Publisher::on_result(const absl::Status& status) {
 void Publisher::on_installed(Index) {
   parts_.executor.post([this] {
     look();
-    begin();
+    look_whether_replayed();
   });
 }
 

@@ -10,14 +10,13 @@
 
 #include "base/log.h"
 #include "env/executor.h"
-#include "server/apply_owner.h"
-#include "server/chore.h"
+#include "server/after_replay.h"
 #include "server/peers.h"
 #include "server/version_monitor.h"
 
 namespace holdfast::server {
 
-class Publisher : public Chore, public ApplyListener {
+class Publisher : public AfterReplay {
  public:
   struct Attributes {
     MemberId member;
@@ -37,13 +36,12 @@ class Publisher : public Chore, public ApplyListener {
   Publisher(Parts parts, Attributes attributes, env::Duration request_timeout, Task published);
 
   std::string_view name() const override { return "publish"; }
-  void start() override;
   void stop() override;
   void on_installed(Index index) override;
-  void on_applied(Index index, Term term) override;
 
  private:
-  void begin();
+  void on_started() override { began_ = parts_.executor.now(); }
+  void on_replayed() override { publish(); }
   void publish();
   void publish_as(FactForm form);
   void on_versions(const MemberVersions& versions);
@@ -55,11 +53,7 @@ class Publisher : public Chore, public ApplyListener {
   const Attributes attributes_;
   const env::Duration request_timeout_;
   Task published_;
-  // What the log says of the cluster's members is applied by then; before, others may seem not to be there.
-  const Index awaited_;
-  bool told_ = false;  // apply's executor
-  env::Instant began_{0};
-  bool begun_ = false;
+  env::Instant began_;
   bool warned_ = false;
   bool stopped_ = false;  // or done
 };
