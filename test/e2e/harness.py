@@ -14,17 +14,25 @@ import time
 HOLDFAST = os.environ.get("HOLDFAST_BIN", "build/release/bin/holdfast")
 
 
+RESERVED = []  # the sockets that hold the ports
+
+
 def free_ports(count):
-    """Below the range that the kernel takes for outgoing connections: a member that is down keeps its port."""
+    """Kept for this process's servers until it ends, whether they are up or down. A socket bound and not listening keeps
+    other tests away; with SO_REUSEADDR, set when the port is had, it lets in a server that sets the same, as holdfast and
+    all of Go's do. Below what the kernel gives to outgoing connections, since in a network namespace nothing is held."""
     ports = []
     while len(ports) < count:
         port = random.randrange(12000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                ports.append(port)
-            except OSError:
-                pass
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        RESERVED.append(s)
+        ports.append(port)
     return ports
 
 

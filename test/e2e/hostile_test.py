@@ -242,6 +242,7 @@ class Hostile(unittest.TestCase):
             server = harness.Server(harness.HOLDFAST, *flags)
             self.addCleanup(server.close)
             with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 other.bind(("127.0.0.1", server.peer_port))
                 other.listen()

@@ -65,6 +65,7 @@ class Taken(unittest.TestCase):
         server = harness.Server(harness.HOLDFAST)
         self.addCleanup(server.close)
         with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", server.client_port))
             other.listen()
             with self.assertRaisesRegex(RuntimeError, "bind: address already in use"):

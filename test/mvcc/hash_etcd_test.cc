@@ -1,11 +1,8 @@
 // The same puts, deletes, transactions and compactions to Debian's etcd 3.4 and to the store:
 // HashKV must be equal after each step (BKT-13, TRP-57). Skipped where there is no etcd.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +15,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "test/backend/temporary_folder.h"
+#include "test/base/reserved_port.h"
 #include "test/mvcc/store_world.h"
 
 namespace holdfast::mvcc {
@@ -26,23 +24,10 @@ namespace {
 constexpr const char* kEtcd = "/usr/bin/etcd";
 constexpr const char* kEtcdctl = "/usr/bin/etcdctl";
 
-int free_port() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  CHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  CHECK(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
 class Etcd {
  public:
   Etcd() {
-    const std::string client = "http://127.0.0.1:" + std::to_string(free_port());
-    const std::string peer = "http://127.0.0.1:" + std::to_string(free_port());
+    const std::string client = client_port_.url(), peer = peer_port_.url();
     endpoint_ = client;
     const std::string log = folder_.path() + "/log";
     process_ = fork();
@@ -109,6 +94,7 @@ class Etcd {
 
  private:
   backend::TemporaryFolder folder_;
+  test::ReservedPort client_port_, peer_port_;
   std::string endpoint_;
   pid_t process_ = -1;
 };

@@ -1,10 +1,7 @@
 // A log written by a real etcd, read by ours and written again: the bytes must be equal. Needs etcd and etcdctl in the
 // path; skipped without.
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,24 +12,13 @@
 #include "gtest/gtest.h"
 #include "os/posix_file_system.h"
 #include "raft/codec.h"
+#include "test/base/reserved_port.h"
 #include "wal/decoder.h"
 #include "wal/snap_file.h"
 #include "wal_fixture.h"
 
 namespace holdfast::wal {
 namespace {
-
-int free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ::close(fd);
-  return ntohs(address.sin_port);
-}
 
 pid_t start(const std::vector<std::string>& arguments, const std::string& output) {
   const pid_t pid = ::fork();
@@ -71,8 +57,8 @@ class EtcdLogTest : public ::testing::Test {
   }
 
   void start_etcd(std::vector<std::string> more = {}) {
-    const std::string client = fmt::format("http://127.0.0.1:{}", free_port());
-    const std::string peer = fmt::format("http://127.0.0.1:{}", free_port());
+    const std::string client = client_port_.url();
+    const std::string peer = peer_port_.url();
     endpoint_ = "--endpoints=" + client;
     std::vector<std::string> arguments = {
         "etcd", "--data-dir", data(), "--listen-client-urls", client, "--advertise-client-urls",
@@ -103,6 +89,7 @@ class EtcdLogTest : public ::testing::Test {
   os::PosixFileSystem fs_;
   TestWorld test_{fs_};
   std::string dir_, output_, endpoint_;
+  test::ReservedPort client_port_, peer_port_;
   pid_t etcd_ = 0;
 };
 
