@@ -10,9 +10,10 @@
 
 namespace holdfast::test {
 
-// A port of 127.0.0.1 for a server that a test starts, whether it is up or down. A socket bound and not listening keeps
-// the kernel from giving the port to anyone who asks for a free one, or who connects; with SO_REUSEADDR, set when the
-// port is had, it lets in a server that sets the same, as all of Go's do.
+// A port of 127.0.0.1 for a server that a test starts, whether it is up or down. A socket bound and
+// not listening keeps the kernel from giving the port to anyone who asks for a free one, or who
+// connects; with SO_REUSEADDR, set when the port is had, it lets in a server that sets the same, as
+// all of Go's do.
 class ReservedPort {
  public:
   ReservedPort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {

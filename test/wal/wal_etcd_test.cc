@@ -1,5 +1,5 @@
-// A log written by a real etcd, read by ours and written again: the bytes must be equal. Needs etcd and etcdctl in the
-// path; skipped without.
+// A log written by a real etcd, read by ours and written again: the bytes must be equal. Needs etcd
+// and etcdctl in the path; skipped without.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -60,10 +60,19 @@ class EtcdLogTest : public ::testing::Test {
     const std::string client = client_port_.url();
     const std::string peer = peer_port_.url();
     endpoint_ = "--endpoints=" + client;
-    std::vector<std::string> arguments = {
-        "etcd", "--data-dir", data(), "--listen-client-urls", client, "--advertise-client-urls",
-        client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-        "--initial-cluster", "default=" + peer};
+    std::vector<std::string> arguments = {"etcd",
+                                          "--data-dir",
+                                          data(),
+                                          "--listen-client-urls",
+                                          client,
+                                          "--advertise-client-urls",
+                                          client,
+                                          "--listen-peer-urls",
+                                          peer,
+                                          "--initial-advertise-peer-urls",
+                                          peer,
+                                          "--initial-cluster",
+                                          "default=" + peer};
     arguments.insert(arguments.end(), more.begin(), more.end());
     etcd_ = start(arguments, output_);
     for (int attempt = 0; attempt < 60; ++attempt) {
