@@ -42,9 +42,9 @@ void Nemesis::strike_from_ambush(MemberId whom, Ambush::Moment moment) {
 // What a candidate wants of the others must not reach them before it is on its own disk. From now on the disk hangs: whoever
 // leads all the same tells it only to some, forgets what is not saved, and is back before they look for another one.
 void Nemesis::overthrow(Machine& machine) {
-  ++faults_;
   Patient& p = patient(machine);
   if (p.disk != Disk::good) return;
+  ++faults_;
   p.disk = Disk::hung;
   std::vector<Address> deaf;
   for (auto& other : machines_)
