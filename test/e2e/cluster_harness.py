@@ -95,10 +95,11 @@ class Member:
         with open(self.log_path) as f:
             return text in f.read()
 
-    def etcdctl(self, *arguments, check=True, stdin=None, timeout="5s"):
+    def etcdctl(self, *arguments, check=True, stdin=None, timeout=None):
+        patience = [f"--command-timeout={timeout}"] if timeout else harness.etcdctl_patience(check)
         result = subprocess.run(
-            ["etcdctl", "--endpoints", self.url, f"--command-timeout={timeout}", *arguments], input=stdin,
-            capture_output=True, text=True, env={**os.environ, "ETCDCTL_API": "3"})
+            ["etcdctl", "--endpoints", self.url, *patience, *arguments], input=stdin, capture_output=True, text=True,
+            env={**os.environ, "ETCDCTL_API": "3"})
         if check and result.returncode != 0:
             raise AssertionError(f"{self.name}: etcdctl {arguments}: {result.stderr}\n{self.log()}")
         return result

@@ -29,7 +29,7 @@ class ThreeMembers(unittest.TestCase):
             leader.kill()
             rest = [m for m in members if m is not leader]
             self.cluster.leader(rest)
-            rest[0].etcdctl("put", "round", str(round_number), timeout="20s")
+            rest[0].etcdctl("put", "round", str(round_number))
             self.assertEqual(rest[1].get("round"), str(round_number))
             leader.start().wait_ready()
             self.assertEqual(leader.get("round"), str(round_number))
@@ -53,7 +53,7 @@ class ThreeMembers(unittest.TestCase):
                          (500, b"failed linearized read: context deadline exceeded\n"))
         second.resume()
         self.cluster.leader([leader, second])
-        leader.etcdctl("put", "k", "w", timeout="20s")
+        leader.etcdctl("put", "k", "w")
         self.assertEqual(second.get("k"), "w")
         first.start().wait_ready()
         self.assertEqual(first.get("k"), "w")

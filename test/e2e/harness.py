@@ -89,9 +89,12 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def etcdctl(self, *arguments, check=True, stdin=None):
-        return subprocess.run(
-            ["etcdctl", "--endpoints", self.url, "--command-timeout=5s", *arguments], check=check,
-            input=stdin, capture_output=True, text=True, env={**os.environ, "ETCDCTL_API": "3"})
+        result = subprocess.run(
+            ["etcdctl", "--endpoints", self.url, *etcdctl_patience(check), *arguments], input=stdin, capture_output=True,
+            text=True, env={**os.environ, "ETCDCTL_API": "3"})
+        if check and result.returncode != 0:
+            raise AssertionError(f"etcdctl {arguments}: {result.stderr}\n{self.log()[-3000:]}")
+        return result
 
     def json(self, *arguments, **more):
         return json.loads(self.etcdctl(*arguments, "-w", "json", **more).stdout)
@@ -103,6 +106,11 @@ class Server:
     def pairs(self):
         return {base64.b64decode(kv["key"]).decode(): base64.b64decode(kv.get("value", "")).decode()
                 for kv in self.everything()}
+
+
+def etcdctl_patience(must_succeed):
+    """What must come about may take its time on a busy machine; who asks whether it has, asks again."""
+    return ["--dial-timeout=20s", "--command-timeout=20s"] if must_succeed else ["--command-timeout=5s"]
 
 
 def listens(port):

@@ -77,7 +77,7 @@ class Mixed:
         ours.kill()
         self.cluster.leader(theirs)
         for i in range(50):
-            theirs[i % 2].etcdctl("put", f"while-away-{i}", "x", timeout="20s")
+            theirs[i % 2].etcdctl("put", f"while-away-{i}", "x")
         ours.start().wait_ready()
         self.assertEqual(ours.get("while-away-49"), "x")
         self.write_by_all(3)
@@ -85,7 +85,7 @@ class Mixed:
         self.make_lead([ours])
         theirs[0].kill()
         for i in range(50):
-            ours.etcdctl("put", f"away-{i}", "x", timeout="20s")
+            ours.etcdctl("put", f"away-{i}", "x")
         theirs[0].start().wait_ready()
         self.assertEqual(theirs[0].get("away-49"), "x")
         self.write_by_all(4)
@@ -144,7 +144,7 @@ class Mixed:
 
         def write(number):
             for i in range(60):
-                leader.etcdctl("put", f"{prefix}-{number}-{i}", "v" * 1000, timeout="20s")
+                leader.etcdctl("put", f"{prefix}-{number}-{i}", "v" * 1000)
         writers = [threading.Thread(target=write, args=(n,)) for n in range(6)]
         for w in writers:
             w.start()

@@ -31,7 +31,7 @@ class Partition(unittest.TestCase):
     def test_leader_cut_off(self):
         self.router.cut(self.leader, self.followers)
         heir = self.cluster.leader(self.followers)
-        self.followers[0].etcdctl("put", "k", "during", timeout="20s")
+        self.followers[0].etcdctl("put", "k", "during")
         self.assertEqual(self.followers[1].get("k"), "during")
         # The old leader knows that it leads nobody, and answers neither writes nor reads that must be up to date.
         harness_wait(lambda: not self.leader.leads(), 30, lambda: self.leader.log())
@@ -65,7 +65,7 @@ class Partition(unittest.TestCase):
 
         def write(number):
             for i in range(150):
-                self.leader.etcdctl("put", f"big{number}", value + str(i), timeout="20s")
+                self.leader.etcdctl("put", f"big{number}", value + str(i))
         writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
         for w in writers:
             w.start()

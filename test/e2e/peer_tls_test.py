@@ -46,7 +46,7 @@ class PeerTls(unittest.TestCase):
         leader.kill()
         rest = [m for m in cluster.members if m is not leader]
         cluster.leader(rest)
-        rest[0].etcdctl("put", "k", "after", timeout="20s")
+        rest[0].etcdctl("put", "k", "after")
         leader.start().wait_ready()
         self.assertEqual(leader.get("k"), "after")
 
