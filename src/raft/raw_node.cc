@@ -73,10 +73,6 @@ StepResult RawNode::step(Message message) {
       !raft_.tracker().progress.contains(message.from)) {
     return StepResult::peer_not_found;
   }
-  // Nobody leads itself as a follower.
-  const bool from_leader = message.type == MessageType::app || message.type == MessageType::snap ||
-                           message.type == MessageType::heartbeat;
-  if (from_leader && message.from == raft_.id()) return StepResult::peer_not_found;
   return raft_.step(std::move(message));
 }
 

@@ -123,6 +123,7 @@ void RaftOwner::post_messages(std::vector<raft::Message> messages, Task taken) {
 }
 
 void RaftOwner::step(raft::Message message) {
+  if (message.from == node_.id()) return;  // raft would take itself for its leader
   // Learners ask an only voter. They ask again when they have applied the first entry of its term.
   const bool only_voter = conf_state_.voters.size() <= 1 && conf_state_.voters_outgoing.empty();
   const bool too_early = only_voter && !knows_what_is_committed() && !mutant("server.only_voter_tells_learners_too_early");

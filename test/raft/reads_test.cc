@@ -132,14 +132,6 @@ TEST(Step, LocalMessagesAndStrangersAreRefused) {
   EXPECT_EQ(text(StepResult::proposal_dropped), "raft proposal dropped");
 }
 
-TEST(Step, ALeadersMessagesFromItselfAreRefused) {
-  Cluster cluster(3);
-  cluster.elect(1);
-  EXPECT_EQ(cluster[2].step(message(MessageType::heartbeat, 2, 2, cluster[2].term())),
-            StepResult::peer_not_found);
-  EXPECT_EQ(cluster[2].lead(), MemberId(1));
-}
-
 TEST(Step, TypesOfTheFutureAreIgnored) {
   Cluster cluster(3);
   cluster.elect(1);
