@@ -30,7 +30,7 @@ class Leadership {
   void ensure(env::Executor& reply_on, Done done) const {
     if (ticks_on_time(reply_on.now())) return done(true);
     reader_.wait_read({.reply_on = &reply_on},
-                      [this, done = std::move(done)](absl::Status status) mutable {
+                      [this, done = std::move(done)](const absl::Status& status) mutable {
                         const bool leads = status.ok() && board_.lead() == self_;
                         if (!leads)
                           log_.warn("Failed to check current member's leadership",

@@ -60,6 +60,7 @@ class Etcd {
     const pid_t child = fork();
     if (child == 0) {
       std::vector<char*> argv;
+      argv.reserve(arguments.size() + 1);
       for (std::string& a : arguments) argv.push_back(a.data());
       argv.push_back(nullptr);
       dup2(open(in_path.c_str(), O_RDONLY), 0);
@@ -127,7 +128,7 @@ TEST(HashAgainstEtcd, EqualAfterEachStep) {
           txn.delete_range(k, {});
         } else {
           const std::string v = "t" + std::to_string(step) + "-" + std::to_string(i);
-          input += "put " + k + " " + v + "\n";
+          input.append("put ").append(k).append(" ").append(v).append("\n");
           txn.put(k, v, LeaseId(0));
         }
       }

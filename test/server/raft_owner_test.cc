@@ -24,11 +24,9 @@ class RaftOwnerTest : public testing::Test, public AppendSink, public ApplySink 
                                .compact_every = kEvery};
     options.config.id = MemberId(1);
     options.config.applied = kFounded;
-    owner_ = std::make_unique<RaftOwner>(RaftOwner::Parts{executor_, storage_, raft_log_, log_,
-                                                          metrics_, board_, waits_, ids_, peers_},
-                                         options);
-    reads_ = std::make_unique<ReadIndex>(executor_, ids_, board_, *owner_, log_, metrics_,
-                                         ReadIndex::Options{});
+    owner_ = std::make_unique<RaftOwner>(
+        RaftOwner::Parts{executor_, storage_, raft_log_, log_, metrics_, board_, waits_, ids_, peers_}, options);
+    reads_ = std::make_unique<ReadIndex>(executor_, ids_, board_, *owner_, log_, metrics_, ReadIndex::Options{});
     owner_->connect(*this, *this, *reads_);
     owner_->start();
     owner_->campaign();
@@ -36,13 +34,10 @@ class RaftOwnerTest : public testing::Test, public AppendSink, public ApplySink 
     ASSERT_TRUE(board_.is_leader());
   }
   void append(raft::Message order) override {
-    executor_.post(
-        [this, order = std::move(order)]() mutable { owner_->on_append_done(std::move(order)); });
+    executor_.post([this, order = std::move(order)]() mutable { owner_->on_append_done(std::move(order)); });
   }
   void apply(raft::Message order) override {
-    executor_.post([this, order = std::move(order)]() mutable {
-      owner_->on_apply_done(std::move(order.responses));
-    });
+    executor_.post([this, order = std::move(order)]() mutable { owner_->on_apply_done(std::move(order.responses)); });
   }
   // Until the entry with this index is applied.
   void apply_up_to(uint64_t index, size_t bytes = 10) {

@@ -28,6 +28,7 @@ pid_t start(const std::vector<std::string>& arguments, const std::string& output
   ::dup2(fd, 1);
   ::dup2(fd, 2);
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   ::execvp(argv[0], argv.data());
