@@ -71,8 +71,15 @@ absl::Status set_origins(std::vector<std::string>& to, std::string_view text) {
 
 absl::Status set_choice(const Choice& choice, std::string_view text, Config& config) {
   const auto words = split(choice.words, '|');
-  if (std::find(words.begin(), words.end(), text) == words.end())
+  const auto is_word = [&words](std::string_view word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (choice.several) {
+    for (const std::string& word : split(text, ','))
+      if (!is_word(word)) return absl::InvalidArgumentError("invalid value " + go_quote(word));
+  } else if (!is_word(text)) {
     return absl::InvalidArgumentError("invalid value");
+  }
   choice.get(config) = text;
   return absl::OkStatus();
 }

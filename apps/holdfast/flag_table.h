@@ -36,6 +36,7 @@ struct Origins {
 struct Choice {
   std::string& (*get)(Config&);
   std::string_view words;  // separated by '|'; the first is the default
+  bool several = false;    // of them, separated by commas
 };
 
 using Field = std::variant<bool& (*)(Config&), uint32_t& (*)(Config&), uint64_t& (*)(Config&),

@@ -8,8 +8,7 @@ namespace {
 
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
-Outcome run(const std::vector<std::string>& arguments, Environment environment = {},
-            std::string file = "") {
+Outcome run(const std::vector<std::string>& arguments, Environment environment = {}, const std::string& file = "") {
   Surroundings surroundings;
   surroundings.environment = std::move(environment);
   surroundings.default_host = std::string("10.1.2.3");
@@ -95,15 +94,14 @@ TEST(CommandLine, FlagErrorsLeaveWithTwo) {
       {{"--max-concurrent-streams=4294967296"},
        "invalid value \"4294967296\" for flag -max-concurrent-streams: strconv.ParseUint: parsing "
        "\"4294967296\": value out of range"},
-      {{"--grpc-keepalive-timeout=5"},
-       "invalid value \"5\" for flag -grpc-keepalive-timeout: parse error"},
+      {{"--grpc-keepalive-timeout=5"}, "invalid value \"5\" for flag -grpc-keepalive-timeout: parse error"},
       {{"--listen-client-urls=tcp://x:1"},
        "invalid value \"tcp://x:1\" for flag -listen-client-urls: URL scheme must be http, https, "
        "unix, or unixs: tcp://x:1"},
-      {{"--initial-cluster-state=old"},
-       "invalid value \"old\" for flag -initial-cluster-state: invalid value"},
-      {{"--feature-gates=X=true"},
-       "invalid value \"X=true\" for flag -feature-gates: unrecognized feature gate: X"},
+      {{"--initial-cluster-state=old"}, "invalid value \"old\" for flag -initial-cluster-state: invalid value"},
+      {{"--v2-deprecation=not-yet"}, "invalid value \"not-yet\" for flag -v2-deprecation: invalid value \"not-yet\""},
+      {{"--v2-deprecation=gone,no"}, "invalid value \"gone,no\" for flag -v2-deprecation: invalid value \"no\""},
+      {{"--feature-gates=X=true"}, "invalid value \"X=true\" for flag -feature-gates: unrecognized feature gate: X"},
   };
   for (const auto& [arguments, error] : cases) {
     const Outcome outcome = run(arguments);
@@ -241,6 +239,7 @@ TEST(CommandLine, OldFlagsAndShortTimeouts) {
                            "--experimental-initial-corrupt-check", "--experimental-compaction-batch-limit=5"})
     EXPECT_EQ(run({gone}).exit_code, 2) << gone;
   EXPECT_EQ(run({"--v2-deprecation=gone"}).next, Outcome::Next::run);
+  EXPECT_EQ(run({"--v2-deprecation=gone,write-only"}).next, Outcome::Next::run);
   const Outcome outcome = run({"--raft-read-timeout=1s"});
   EXPECT_EQ(outcome.next, Outcome::Next::run);
   EXPECT_EQ(outcome.config.raft_read_timeout, std::chrono::seconds(5));
