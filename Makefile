@@ -54,6 +54,8 @@ lint:
 tidy:
 	@tools/tidy
 
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/test/tsan-suppressions.txt
+
 asan tsan:
 	@tools/install-deps build
 	@tools/build $@ unit_tests
