@@ -29,8 +29,8 @@ PeerEndpoints::PeerEndpoints(Transport& transport, Logger& log, size_t posted_by
   add("/raft", raft);
   add("/raft/", raft);
   add(std::string(kStreamPrefix), raft);  // so that "/raft/stream" is sent on to it
-  add("/members", [this](const net::HttpExchangeRef& e) { serve_members(*e); });
-  add("/version", [this](const net::HttpExchangeRef& e) { serve_version(*e); });
+  add("/members", [this](const net::HttpExchangeRef& e) { serve_members(e); });
+  add("/version", [this](const net::HttpExchangeRef& e) { serve_version(e); });
   add("/downgrade/enabled", [this](net::HttpExchangeRef e) { serve_downgrade_enabled(std::move(e)); });
   add(kHashKvPath, [this](net::HttpExchangeRef e) { serve_hash_kv(std::move(e)); });
 }
@@ -64,8 +64,8 @@ std::unique_ptr<net::HttpBodySink> PeerEndpoints::receive(const net::HttpExchang
   return raft_.receive(exchange);
 }
 
-void PeerEndpoints::serve_members(net::HttpExchange& exchange) {
-  if (!require_method(exchange, "GET")) return;
+void PeerEndpoints::serve_members(const net::HttpExchangeRef& exchange) {
+  if (!rpc::HttpReply(exchange, {}).require_method("GET")) return;
   std::vector<membership::Member> members;
   const auto cluster = parts_->member.cluster();
   for (const auto& [id, member] : cluster->members()) members.push_back(member);
@@ -79,21 +79,20 @@ void PeerEndpoints::serve_members(net::HttpExchange& exchange) {
     body += membership::to_json(member);
   }
   body += "]\n";
-  exchange.respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())}, std::move(body));
+  exchange->respond(200, {{"Content-Type", std::string(kJson)}, cluster_field(self())}, std::move(body));
 }
 
-void PeerEndpoints::serve_version(net::HttpExchange& exchange) {
-  if (!require_method(exchange, "GET")) return;
+void PeerEndpoints::serve_version(const net::HttpExchangeRef& exchange) {
+  if (!rpc::HttpReply(exchange, {}).require_method("GET")) return;
   const auto version = parts_->member.cluster()->version();
   const std::string storage = parts_->member.storage_version();
-  exchange.respond(200, {{"Content-Type", std::string(kJson)}},
-                   fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})",
-                               server::kEtcdVersion, version ? version->to_string() : "not_decided",
-                               storage.empty() ? "unknown" : storage));
+  exchange->respond(200, {{"Content-Type", std::string(kJson)}},
+                    fmt::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})", server::kEtcdVersion,
+                                version ? version->to_string() : "not_decided", storage.empty() ? "unknown" : storage));
 }
 
 void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
-  if (!require_method(*exchange, "GET")) return;
+  if (!rpc::HttpReply(exchange, {}).require_method("GET")) return;
   env::Executor& thread = exchange->executor();
   server::CallContext context;
   context.reply_on = &thread;
@@ -120,7 +119,7 @@ void PeerEndpoints::serve_downgrade_enabled(net::HttpExchangeRef exchange) {
 }
 
 void PeerEndpoints::serve_hash_kv(net::HttpExchangeRef exchange) {
-  if (!require_method(*exchange, "GET")) return;
+  if (!rpc::HttpReply(exchange, {}).require_method("GET")) return;
   const auto cluster = exchange->request().field("X-Etcd-Cluster-ID");
   if (cluster && !cluster->empty() && *cluster != hex_id(self().cluster.value))
     return reply_error(*exchange, self(), 412, kClusterIdMismatch);

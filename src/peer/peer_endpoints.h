@@ -39,8 +39,8 @@ class PeerEndpoints final : public net::HttpHandler {
 
  private:
   const Identity& self() const { return transport_.world().self; }
-  void serve_members(net::HttpExchange& exchange);
-  void serve_version(net::HttpExchange& exchange);
+  void serve_members(const net::HttpExchangeRef& exchange);
+  void serve_version(const net::HttpExchangeRef& exchange);
   void serve_downgrade_enabled(net::HttpExchangeRef exchange);
   void serve_hash_kv(net::HttpExchangeRef exchange);
 

@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "peer/replies.h"
+#include "rpc/http_replies.h"
 
 namespace holdfast::peer {
 
@@ -27,7 +28,7 @@ void refuse(net::HttpExchange& exchange, const Identity& self, const absl::Statu
 PeerEndpoints::Handler promote_endpoint(const Identity& self, server::MembershipChanges& membership,
                                         Logger& log) {
   return [&self, &membership, &log](net::HttpExchangeRef exchange) {
-    if (!require_method(*exchange, "POST")) return;
+    if (!rpc::HttpReply(exchange, {}).require_method("POST")) return;
     const std::string_view path = exchange->request().path();
     const std::string_view digits = path.substr(std::string_view(kPromotePath).size());
     uint64_t id = 0;

@@ -5,9 +5,9 @@
 #include "base/errors.h"
 #include "fmt/format.h"
 #include "peer/replies.h"
-#include "rpc/http_replies.h"
 #include "peer/snapshot_receiver.h"
 #include "raft/codec.h"
+#include "rpc/http_replies.h"
 #include "server/member_info.h"
 
 namespace holdfast::peer {
@@ -29,7 +29,7 @@ void reply_json_error(net::HttpExchange& exchange, const Identity& self, int sta
 void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   const std::string path(exchange->request().path());
   if (path == kMessagePath) {
-    if (require_method(*exchange, "POST") && admit(*exchange)) serve_message(exchange, {});
+    if (rpc::HttpReply(exchange, {}).require_method("POST") && admit(*exchange)) serve_message(exchange, {});
     return;
   }
   if (path == kProbingPath) return serve_probing(*exchange);
@@ -37,7 +37,7 @@ void RaftEndpoints::handle(net::HttpExchangeRef exchange) {
   const TransportWorld& world = transport_.world();
   if (path == kSnapshotPath) {
     // With a body it would have come by receive().
-    if (require_method(*exchange, "POST") && admit(*exchange))
+    if (rpc::HttpReply(exchange, {}).require_method("POST") && admit(*exchange))
       reply_error(*exchange, world.self, 400, "failed to decode raft message (EOF)");
     return;
   }
@@ -131,7 +131,7 @@ void RaftEndpoints::serve_message(const net::HttpExchangeRef& exchange, std::str
 void RaftEndpoints::serve_stream(net::HttpExchangeRef exchange, std::string_view path) {
   const TransportWorld& world = transport_.world();
   const Identity& self = world.self;
-  if (!require_method(*exchange, "GET")) return;
+  if (!rpc::HttpReply(exchange, {}).require_method("GET")) return;
   const net::HttpFields version = {{"X-Server-Version", std::string(server::kEtcdVersion)}};
   if (const auto why = refusal(exchange->request(), self, world.log))
     return reply_error(*exchange, self, 412, *why, version);

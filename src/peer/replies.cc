@@ -17,16 +17,6 @@ void reply_error(net::HttpExchange& exchange, const Identity& self, int status, 
   exchange.respond(status, std::move(fields), std::string(text) + "\n");
 }
 
-bool require_method(net::HttpExchange& exchange, std::string_view wanted) {
-  if (exchange.request().method == wanted) return true;
-  exchange.respond(405,
-                   {{"Content-Type", "text/plain; charset=utf-8"},
-                    {"X-Content-Type-Options", "nosniff"},
-                    {"Allow", std::string(wanted)}},
-                   "Method Not Allowed\n");
-  return false;
-}
-
 std::string host_of(std::string_view address) {
   return std::string(address.substr(0, address.rfind(':')));
 }

@@ -15,9 +15,6 @@ std::pair<std::string, std::string> cluster_field(const Identity& self);
 // http.Error: text/plain, nosniff, and a newline after `text`; with the cluster's id.
 void reply_error(net::HttpExchange& exchange, const Identity& self, int status, std::string_view text,
                  net::HttpFields more = {});
-// False, and answers 405 with Allow, unless the method is `wanted` (RAFT-05): before the
-// cluster's id is told.
-bool require_method(net::HttpExchange& exchange, std::string_view wanted);
 
 // "10.0.0.1" of "10.0.0.1:40312".
 std::string host_of(std::string_view address);
