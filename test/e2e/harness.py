@@ -3,37 +3,18 @@ on free ports of 127.0.0.1, keep their data in temporary folders and are ended b
 import base64
 import json
 import os
-import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
+from free_ports import free_ports  # noqa: E402
+
 HOLDFAST = os.environ.get("HOLDFAST_BIN", "build/release/bin/holdfast")
-
-
-RESERVED = []  # the sockets that hold the ports
-
-
-def free_ports(count):
-    """Kept for this process's servers until it ends, whether they are up or down. A socket bound and not listening keeps
-    other tests away; with SO_REUSEADDR, set when the port is had, it lets in a server that sets the same, as holdfast and
-    all of Go's do. Below what the kernel gives to outgoing connections, since in a network namespace nothing is held."""
-    ports = []
-    while len(ports) < count:
-        port = random.randrange(12000, 32000)
-        s = socket.socket()
-        try:
-            s.bind(("127.0.0.1", port))
-        except OSError:
-            s.close()
-            continue
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        RESERVED.append(s)
-        ports.append(port)
-    return ports
 
 
 class Server:

@@ -2,8 +2,8 @@
 // nothing else.
 #include "peer/transport.h"
 
-#include <gtest/gtest.h>
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -22,6 +22,7 @@
 #include "os/thread_executor.h"
 #include "peer/headers.h"
 #include "peer/peer_endpoints.h"
+#include "test/base/reserved_port.h"
 #include "test/net/fixture.h"
 
 namespace holdfast::peer {
@@ -469,14 +470,8 @@ TEST(Transport, SnapshotCutShortIsNoSnapshot) {
 class Glutton {
  public:
   Glutton() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    url = "http://127.0.0.1:" + std::to_string(test::bind_to_free_port(listener_));
     EXPECT_EQ(::listen(listener_, 100), 0);
-    socklen_t size = sizeof address;
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   }
   ~Glutton() {
     ::close(listener_);
